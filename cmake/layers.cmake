@@ -1,0 +1,42 @@
+# weft_layer(NAME DEPS …): a static library weft_NAME of src/NAME/**/*.cc, built without exceptions and RTTI.
+add_library(weft_flags INTERFACE)
+target_compile_options(weft_flags INTERFACE -stdlib=libc++ -Wall -Wextra -Wno-missing-field-initializers
+                       -fvisibility=hidden $<$<BOOL:${WEFT_WERROR}>:-Werror>)
+target_link_options(weft_flags INTERFACE -stdlib=libc++ -fuse-ld=lld-19 -static-libstdc++ -Wl,--gc-sections)
+target_include_directories(weft_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+if(WEFT_SANITIZE)
+  target_compile_options(weft_flags INTERFACE -fsanitize=${WEFT_SANITIZE} -fno-sanitize-recover=all
+                         -fno-omit-frame-pointer)
+  target_link_options(weft_flags INTERFACE -fsanitize=${WEFT_SANITIZE})
+endif()
+if(WEFT_FUZZ)
+  target_compile_options(weft_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+add_library(weft_core_flags INTERFACE)
+target_link_libraries(weft_core_flags INTERFACE weft_flags)
+target_compile_options(weft_core_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti> -ffunction-sections)
+
+# Highway's headers only: the dispatch between instruction sets is src/ops/simd.h, so nothing is linked.
+add_library(weft_highway INTERFACE)
+target_include_directories(weft_highway SYSTEM INTERFACE ${WEFT_DEPS}/include)
+
+function(weft_layer name)
+  cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
+  if(NOT sources)
+    add_library(weft_${name} INTERFACE)
+    set(scope INTERFACE)
+  else()
+    add_library(weft_${name} STATIC ${sources})
+    set(scope PUBLIC)
+    set_property(GLOBAL APPEND PROPERTY WEFT_LAYERS weft_${name})
+  endif()
+  target_link_libraries(weft_${name} ${scope} weft_core_flags)
+  if(name STREQUAL ops OR name STREQUAL cpu OR name STREQUAL weights)
+    target_link_libraries(weft_${name} ${scope} weft_highway)
+  endif()
+  foreach(dep IN LISTS arg_DEPS)
+    target_link_libraries(weft_${name} ${scope} weft_${dep})
+  endforeach()
+endfunction()

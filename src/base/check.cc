@@ -1,0 +1,13 @@
+#include "base/check.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace weft {
+
+void check_failed(const char* condition, const char* file, int line) {
+  std::fprintf(stderr, "weft: internal error: CHECK(%s) failed at %s:%d\n", condition, file, line);
+  std::abort();
+}
+
+}  // namespace weft
