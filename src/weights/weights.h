@@ -1,0 +1,52 @@
+// The weights of a model under their Hugging Face names, whatever file they came from. Renames (GGUF), row orders (rope
+// pairs of llama-family GGUFs) and folded constants (gemma's 1 + w) are undone or done here, while reading.
+//
+//   WEFT_TRY(auto weights, Weights::create(file));
+//   WEFT_TRY(auto info, weights->find("model.layers.0.self_attn.q_proj.weight"));
+//   co_await weights->read_rows(info, 512, [&](int64_t row, std::span<const std::byte> rows) { … });
+#pragma once
+
+#include <functional>
+
+#include "file/tensor_file.h"
+
+namespace weft {
+
+struct WeightInfo {
+  std::string name;  // Hugging Face name
+  DType dtype = DType::f32;
+  std::vector<int64_t> shape;  // [N, K] for a linear layer, [C] for a norm
+  const TensorInfo* tensor = nullptr;
+  enum class Transform : uint8_t { none, interleaved_to_half_rope, add_one } transform = Transform::none;
+  int64_t head_dim = 0;  // rows of a head, for the rope order
+};
+
+// Bytes of a whole weight: a view of the mapped file where nothing had to change, else memory of its own.
+struct WeightBytes {
+  std::span<const std::byte> bytes;
+  std::vector<std::byte> owned;  // empty when `bytes` looks into the mapped file
+};
+
+class Weights {
+ public:
+  // Chooses the naming table by `general.architecture` (GGUF) or takes names as they are (safetensors).
+  static Result<std::shared_ptr<Weights>> create(std::shared_ptr<TensorFile> file);
+
+  TensorFile& file() const { return *file_; }
+  const Metadata& metadata() const { return file_->metadata(); }
+  bool has(std::string_view name) const;
+  // missing_tensor, naming both the Hugging Face name and the file's own, if it is not there.
+  Result<WeightInfo> find(std::string_view name) const;
+  // Calls `sink` for consecutive chunks of whole rows, at most about `chunk_bytes` each (a multiple of head_dim rows
+  // where rows are reordered). A 1-D weight is one row. The bytes are valid during the call only.
+  Task<Status> read_rows(const WeightInfo& weight, int64_t chunk_bytes,
+                         std::function<Status(int64_t first_row, std::span<const std::byte> rows)> sink);
+  Task<Result<WeightBytes>> read(const WeightInfo& weight);
+  // The file's pages of this weight may leave memory (it has been converted).
+  void release(const WeightInfo& weight);
+
+ private:
+  std::shared_ptr<TensorFile> file_;
+};
+
+}  // namespace weft
