@@ -1,0 +1,48 @@
+// A plan: what a device executes for one graph and one range of sizes. Pure data, printed by `weft inspect
+// --dump=plan`; the same bytes for the same graph, bounds and caps on every host.
+#pragma once
+
+#include "ops/kernel.h"
+
+namespace weft {
+
+// Where an operand lives. Arena offsets are shared by values whose lives do not overlap.
+struct Place {
+  enum class Space : uint8_t { none, arena, input, output, weight, constant, state } space = Space::none;
+  int32_t index = 0;   // port, weight, constant or state
+  int64_t offset = 0;  // arena only
+};
+
+struct Operand {
+  ValueId value = kNoValue;
+  Place place;
+};
+
+struct Step {
+  const Kernel* kernel = nullptr;
+  int32_t node = 0;  // index in Plan::graph
+  std::vector<Operand> in, out;
+};
+
+struct Plan {
+  Graph graph;  // after passes; steps refer to its nodes (views have no step)
+  Caps caps;
+  std::vector<int64_t> bounds;        // the largest size of each symbol, by SymbolId
+  std::vector<WeightLayout> layouts;  // by weight index in Model
+  std::vector<Step> steps;
+  int64_t arena_bytes = 0;
+  int64_t scratch_bytes = 0;
+  int64_t peak_values = 0;  // values alive at once, for the printer
+};
+
+struct PlanOptions {
+  std::vector<std::pair<std::string, int64_t>> bounds;  // T, S, N, R …: all symbols of the graph
+};
+
+// `unsupported` names the node and types when no kernel computes it.
+Result<Plan> make_plan(const Model& model, const Graph& graph, const Caps& caps, const PlanOptions& options);
+std::vector<WeightLayout> choose_layouts(const Model& model, const Caps& caps);
+int64_t size_of(const ValueType& type, std::span<const int64_t> symbols);  // bytes
+std::string to_string(const Plan& plan);
+
+}  // namespace weft
