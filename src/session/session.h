@@ -1,0 +1,136 @@
+// A loaded language model and the conversations on it.
+//
+//   WEFT_CO_TRY(auto model, co_await LanguageModel::load(host, "model.gguf", {}));
+//   WEFT_CO_TRY(auto session, co_await model->new_session());
+//   GenerateRequest request{.prompt = ids, .max_tokens = 100};
+//   WEFT_CO_TRY(auto done, co_await session->generate(request, [](const TokenEvent& e) { print(e.text); }));
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/host.h"
+#include "graph/model.h"
+#include "passes/passes.h"
+#include "plan/device.h"
+#include "sample/sampler.h"
+#include "text/tokenizer.h"
+#include "weights/weights.h"
+
+namespace weft {
+
+struct LoadOptions {
+  std::string device = "auto";  // auto, cpu, webgpu; webgpu is no_device in a build without it, auto says what it took
+  int threads = 0;              // 0: as many as the processor has
+  std::optional<CpuLevel> cpu_level;  // force a lower instruction set
+  int64_t context =
+      0;  // cells of the KV cache; 0: the model's own, at most 4096. More than the model's: invalid_argument
+  DType kv = DType::f16;
+  std::vector<std::string> disabled_passes;  // "*": all
+  int64_t prefill_chunk = 128;               // tokens a step while reading the prompt; results do not depend on it
+  int64_t slots = 1;                         // sessions at once
+  Progress progress;
+  const CancelFlag* cancel = nullptr;
+};
+
+enum class StopReason : uint8_t { end_token, stop_string, stop_token, max_tokens, context_full, cancelled };
+std::string_view stop_reason_name(StopReason reason);  // "end-token" …
+
+struct TokenEvent {
+  int32_t id = 0;
+  std::string_view
+      text;  // new text this token completes; may be empty (half a character, or held back for a stop string)
+  const Sampled* sampled = nullptr;
+};
+
+struct GenerateRequest {
+  std::vector<int32_t>
+      prompt;               // the whole conversation so far; a prefix the session already holds is not computed again
+  int64_t max_tokens = -1;  // -1: until a stop or the context is full
+  SamplingOptions sampling;
+  std::vector<std::string> stop;  // stop strings: neither they nor what follows is emitted
+  std::vector<int32_t> stop_ids;  // besides the tokenizer's end tokens
+  bool ignore_end = false;        // benchmarks: go on past end tokens
+  std::function<std::span<const uint32_t>(std::span<const int32_t> generated)> mask;  // optional constrained decoding
+  const CancelFlag* cancel = nullptr;
+};
+
+struct Statistics {
+  std::string device;                // caps().name: what really ran
+  std::vector<std::string> kernels;  // distinct kernels of the plans that ran
+  double load_ms = 0, ttft_ms = 0;   // load: of the model; ttft: from the call to the first token's event
+  int64_t prefill_tokens = 0;        // computed now (without what was kept)
+  int64_t kept_tokens = 0;           // prefix reused
+  double prefill_tps = 0;
+  int64_t decode_tokens = 0;  // tokens after the first
+  double decode_tps = 0;
+};
+
+struct Generated {
+  std::vector<int32_t> ids;  // without the end token; with a stop string: tokens up to the one that completed it
+  std::string text;          // exactly what the events carried
+  StopReason stop = StopReason::max_tokens;
+  std::vector<Sampled> logprobs;  // a row an id when asked for
+  Statistics stats;
+};
+
+class Session;
+
+class LanguageModel {
+ public:
+  // Opens, checks, plans and loads. Nothing large is allocated before the memory needed is known to the log.
+  static Task<Result<std::unique_ptr<LanguageModel>>> load(Host& host, std::string path, LoadOptions options);
+  ~LanguageModel();
+
+  const Weights& weights() const;
+  const Model& model() const;
+  const Tokenizer* tokenizer() const;  // nullptr if the file has none
+  std::string chat_template() const;   // empty if none
+  const Caps& caps() const;
+  MemoryUse memory() const;
+  int64_t context() const;  // cells
+  double load_ms() const;
+  Device& device();
+  Host& host();
+
+  // A conversation of its own in a free slot; invalid_argument if all are taken.
+  Task<Result<std::unique_ptr<Session>>> new_session();
+
+  struct Impl;
+
+ private:
+  explicit LanguageModel(std::unique_ptr<Impl> impl);
+  friend class Session;
+  std::unique_ptr<Impl> impl_;
+};
+
+class Session {
+ public:
+  ~Session();
+  // context_full if the prompt alone does not fit; when the context fills while generating, stops with that reason.
+  // A cancelled call returns normally with StopReason::cancelled and what was generated.
+  Task<Result<Generated>> generate(GenerateRequest request, std::function<void(const TokenEvent&)> on_token);
+  // Logits [T, V] of all positions of `ids`, from an empty session, `sink` called with consecutive rows.
+  Task<Status> logits(std::span<const int32_t> ids,
+                      std::function<Status(int64_t first, std::span<const float> rows)> sink,
+                      const CancelFlag* cancel = nullptr);
+  const std::vector<int32_t>& tokens() const;  // what the state holds
+  Task<Status> reset();
+  // Forgets all but the first `count` tokens. Models whose state cannot be truncated recompute from the start.
+  Task<Status> truncate(int64_t count);
+  // The whole conversation state as bytes: tokens and states; load checks model and sizes.
+  Task<Result<std::vector<std::byte>>> save();
+  Task<Status> restore(std::span<const std::byte> bytes);
+
+  struct Impl;
+
+ private:
+  friend class LanguageModel;
+  explicit Session(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weft
