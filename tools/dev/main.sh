@@ -1,0 +1,65 @@
+# The commands of ./dev.
+
+usage() {
+  cat <<'HELP'
+./dev COMMAND
+
+  run               build if needed and tell a story with the built-in model
+  test [TIER|NAME]  all tests, one tier (lint unit golden stories cli install tsan) or those whose name matches
+  weft ARGS…        run the release program (builds it first if needed, prints nothing of its own)
+  build [PRESET]    release (default), dev, asan, ubsan, tsan, fuzz
+  bench [peers]     speed of this machine; with peers: paired with llama.cpp's llama-bench
+  golden            check the committed goldens against Hugging Face transformers (needs Python with torch)
+  fuzz [S [NAME]]   each fuzzer for S seconds (60)
+  fmt, lint         format the code; check layers, sizes and format
+  package           a relocatable folder under build/package
+  setup [all]       install what is missing (Debian packages; a private prefix in .deps)
+  help              this text
+HELP
+}
+
+main() {
+  local command=${1:-help}
+  [ $# = 0 ] || shift
+  case $command in
+    setup) setup "$@" ;;
+    build)
+      setup "$([ "${1:-release}" = release ] && echo build || echo test)"
+      build "${1:-release}" all
+      ;;
+    run)
+      setup
+      build_release
+      exec "$(weft_program)" generate "$@"
+      ;;
+    weft)
+      DEV_SILENT=1
+      setup
+      build_release
+      exec "$(weft_program)" "$@"
+      ;;
+    test) run_tests "$@" ;;
+    bench)
+      setup
+      build_release
+      if [ "${1:-}" = peers ]; then
+        setup peers
+        exec bash bench/peers/llama_bench.sh "$(weft_program)"
+      fi
+      exec "$(weft_program)" bench "$@"
+      ;;
+    golden) exec python3 oracle/make_goldens.py --check "$@" ;;
+    fuzz) fuzz "$@" ;;
+    fmt) fmt ;;
+    lint)
+      setup test
+      lint
+      ;;
+    package) package ;;
+    help | -h | --help) usage ;;
+    *)
+      usage >&2
+      exit 2
+      ;;
+  esac
+}

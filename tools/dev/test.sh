@@ -1,0 +1,114 @@
+# ./dev test [tier|filter]: every tier, one tier, or the tests whose name matches.
+
+# Which build a tier uses. Parsers and planners run under the sanitizers; what runs a model uses the very build that
+# users run; the thread pool and sessions run once more under the thread sanitizer.
+readonly asan_tests="base file weights text sample graph models passes plan"
+readonly tsan_tests="cpu session"
+
+programs() { # programs PRESET NAME… → the test programs of these layers that exist in the tree
+  local name
+  shift
+  for name in "$@"; do compgen -G "tests/unit/$name/*.cc" >/dev/null && echo "test_$name"; done
+}
+
+# run_ctest PRESET ARGS…: a line a program while it runs, the whole log of one that fails; adds the single tests to
+# passed, failed and skipped. Not one program found is a failure.
+run_ctest() {
+  local preset=$1 log status ok bad skip
+  shift
+  log=$(mktemp)
+  set +e
+  ctest --test-dir "build/$preset" -V --no-tests=error "$@" >"$log" 2>&1 &
+  local job=$!
+  tail -f --pid=$job -n +1 "$log" 2>/dev/null | grep --line-buffered -E '^ *[0-9]+/[0-9]+ Test|[0-9]+: skipped: '
+  wait $job
+  status=$?
+  set -e
+  ok=$(awk '/\[  PASSED  \] [0-9]+ test/ { n += $5 } END { print n + 0 }' "$log")
+  skip=$(awk '/\[  SKIPPED \] [0-9]+ test/ { n += $5 } END { print n + 0 }' "$log")
+  bad=$(awk '/\[  FAILED  \] [0-9]+ test/ { n += $5 } END { print n + 0 }' "$log")
+  if [ "$status" != 0 ]; then
+    [ "$bad" -gt 0 ] || bad=1
+    grep -E -B40 '\[  FAILED  \]|SUMMARY|ERROR:|\*\*\*|No tests' "$log" | tail -n 400
+  fi
+  rm -f "$log"
+  passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+}
+
+tier_lint() {
+  if lint; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+tier_unit() {
+  build asan $(programs asan $asan_tests)
+  run_ctest asan -R "^unit\.(${asan_tests// /|})\$"
+  build release $(programs release ops cpu session)
+  run_ctest release -R '^unit\.(ops|cpu|session)$'
+}
+
+tier_golden() { build release all && run_ctest release -L golden; }
+tier_stories() { build release all && run_ctest release -L stories; }
+tier_cli() { build release all && run_ctest release -L cli; }
+
+tier_tsan() {
+  build tsan $(programs tsan $tsan_tests)
+  run_ctest tsan -R "^unit\.(${tsan_tests// /|})\$"
+}
+
+tier_install() {
+  build release all
+  if bash tests/install/run.sh; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+readonly tiers="lint unit golden stories cli install tsan"
+
+run_tests() {
+  local passed=0 failed=0 skipped=0 start=$SECONDS tier
+  setup test
+  if [ $# = 0 ]; then
+    for tier in $tiers; do
+      say "── $tier"
+      "tier_$tier"
+    done
+  elif [[ " $tiers " == *" $1 "* ]]; then
+    "tier_$1"
+  else
+    build release all
+    run_ctest release -R "$1"
+  fi
+  [ -d ../shared/data ] || say "skipped: no shared data (the tests that read ../shared/data said so above)"
+  say "tests took $((SECONDS - start)) s"
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
+
+lint() {
+  python3 tools/check_layers.py || return 1
+  local files
+  files=$(git ls-files '*.cc' '*.h' '*.c' '*.hpp' | grep -v 'src/text/unicode_tables')
+  # shellcheck disable=SC2086
+  clang-format-19 --dry-run -Werror $files
+}
+
+fmt() {
+  setup test
+  # shellcheck disable=SC2046
+  clang-format-19 -i $(git ls-files '*.cc' '*.h' '*.c' '*.hpp' | grep -v 'src/text/unicode_tables')
+}
+
+# ./dev fuzz [seconds [name]]: each fuzzer for that long (default 60 s), under address and undefined sanitizers.
+fuzz() {
+  local seconds=${1:-60} only=${2:-} program name
+  setup test
+  build fuzz all
+  for program in build/fuzz/fuzz/*_fuzz; do
+    name=$(basename "$program")
+    [[ -z $only || $name == *$only* ]] || continue
+    say "── $name for $seconds s"
+    mkdir -p "build/fuzz/corpus/$name" build/fuzz/findings
+    "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+      -artifact_prefix="build/fuzz/findings/$name-" "build/fuzz/corpus/$name" 2>&1 |
+      grep -E 'DONE|ERROR|SUMMARY|stat::number_of_executed|stat::new_units' || true
+    [ -z "$(compgen -G "build/fuzz/findings/$name-*")" ] || die "$name found something: build/fuzz/findings"
+  done
+}
