@@ -52,9 +52,14 @@ class GraphBuilder {
   std::pair<ValueId, ValueId> linear_recurrence(ValueId state, ValueId a, ValueId b, ValueId slots);
 
   const Graph& graph() const { return graph_; }
+  Model& model() { return model_; }
+  // Keeps the first error; for callers that find one of their own (a missing weight).
+  void fail_with(Error error);
   Status finish();
 
  private:
+  ValueId value(ValueKind kind, std::string name, int32_t index, ValueType type);
+  Shape fixed_shape(const std::string& name, const std::vector<int64_t>& sizes);
   ValueId node(Op op, std::vector<ValueId> inputs, Attrs attrs = {}, std::vector<ValueType> wanted = {});
   Model& model_;
   Graph graph_;

@@ -48,7 +48,9 @@ enum class ValueKind : uint8_t { input, weight, constant, state, result };
 struct Value {
   ValueType type;
   ValueKind kind = ValueKind::result;
-  std::string name;   // tap name ("layers.0.self_attn.q_proj"), unique in the graph; empty: not tappable
+  // Of a result: its tap name ("layers.0.self_attn.q_proj"), empty if it has none. Else the name of the port, weight,
+  // constant or state. Unique in the graph.
+  std::string name;
   int32_t index = 0;  // weight, constant or state: index in Model; input: port index; result: producing node
 };
 
@@ -79,6 +81,15 @@ enum class Op : uint8_t {
 };
 inline constexpr int kOpCount = static_cast<int>(Op::add_rms_norm) + 1;
 std::string_view op_name(Op op);
+
+// A node lists all inputs of its op: kNoValue stands where an optional one (a bit of the mask) is absent.
+struct OpInfo {
+  std::string_view name;
+  int inputs = 0;
+  uint32_t optional = 0;
+  int outputs = 1;
+};
+const OpInfo& op_info(Op op);
 
 enum class Activation : uint8_t { silu, gelu, gelu_tanh, relu };
 std::string_view activation_name(Activation act);
@@ -122,7 +133,18 @@ struct Graph {
   const Port* output(std::string_view name) const;
 };
 
+// Which result of this op is the new contents of its first input, a state; -1: it writes none. The result shares the
+// state's storage, so nobody may read an earlier version after the write.
+int written_state(Op op);
+// By value: the state (index in Model) that it is a version of, or -1. The graph must be verified.
+std::vector<int32_t> state_of_values(const Graph& graph);
+
 std::string to_string(const Graph& graph, const Shape& shape);
+// By value, how the printers write it as an operand: "%12" (results, in execution order), "in:ids",
+// "w:model.norm.weight", "c:rope.inv_freq", "s:layers.0.self_attn.k_cache".
+std::vector<std::string> value_texts(const Graph& graph);
+// " {eps=1e-05}": the attributes that differ from the defaults, or nothing.
+std::string to_string(const Attrs& attrs);
 std::string to_string(const Graph& graph);  // the stable text form, a line a node
 
 // What the types of a node's results must be, given its inputs; wrong_shape names the op and both sides.

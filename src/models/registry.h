@@ -1,6 +1,7 @@
 // Architectures: one file each, one line each in registry.cc.
 #pragma once
 
+#include "base/task.h"
 #include "graph/model.h"
 #include "weights/weights.h"
 
@@ -11,8 +12,9 @@ struct ModelOptions {
 };
 
 // Builds the model that the file describes. `unsupported` names an unknown architecture and lists the known ones;
-// missing_tensor and wrong_shape name the tensor.
-Result<Model> build_model(const Weights& weights, const ModelOptions& options);
+// missing_tensor and wrong_shape name the tensor. Awaits at most one small read: the rope divisors that some files carry
+// as a tensor become a constant of the model.
+Task<Result<Model>> build_model(Weights& weights, ModelOptions options);
 std::span<const std::string_view> known_architectures();
 
 }  // namespace weft

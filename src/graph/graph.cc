@@ -1,0 +1,105 @@
+#include "graph/graph.h"
+
+#include "base/check.h"
+
+namespace weft {
+
+Shape::Shape(std::initializer_list<Dim> list) {
+  CHECK(list.size() <= kMaxRank);
+  for (const Dim& dim : list) dims[rank++] = dim;
+}
+
+bool Shape::operator==(const Shape& other) const {
+  if (rank != other.rank) return false;
+  for (int i = 0; i < rank; ++i) {
+    if (dims[i] != other.dims[i]) return false;
+  }
+  return true;
+}
+
+namespace {
+
+constexpr std::array<OpInfo, kOpCount> kOps{{
+    {"embedding", 2, 0, 1},
+    {"rms_norm", 2, 0, 1},
+    {"linear", 3, 1 << 2, 1},
+    {"rope", 3, 0, 1},
+    {"kv_write", 4, 0, 1},
+    {"attention", 5, 1 << 3 | 1 << 4, 1},
+    {"add", 2, 0, 1},
+    {"mul", 2, 0, 1},
+    {"activation", 1, 0, 1},
+    {"scale", 1, 0, 1},
+    {"softcap", 1, 0, 1},
+    {"gather_rows", 2, 0, 1},
+    {"view", 1, 0, 1},
+    {"linear_recurrence", 4, 0, 2},
+    {"quantize_rows", 1, 0, 1},
+    {"gated_activation", 2, 0, 1},
+    {"linear_add", 4, 1 << 2, 1},
+    {"add_rms_norm", 3, 0, 2},
+}};
+
+template <class Ports>
+const Port* find_port(const Ports& ports, std::string_view name) {
+  for (const Port& port : ports) {
+    if (port.name == name) return &port;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+const OpInfo& op_info(Op op) {
+  CHECK(static_cast<int>(op) < kOpCount);
+  return kOps[static_cast<int>(op)];
+}
+std::string_view op_name(Op op) { return op_info(op).name; }
+
+std::string_view activation_name(Activation act) {
+  switch (act) {
+    case Activation::silu: return "silu";
+    case Activation::gelu: return "gelu";
+    case Activation::gelu_tanh: return "gelu_tanh";
+    case Activation::relu: return "relu";
+  }
+  return "?";
+}
+
+int written_state(Op op) {
+  if (op == Op::kv_write) return 0;
+  if (op == Op::linear_recurrence) return 1;
+  return -1;
+}
+
+std::vector<int32_t> state_of_values(const Graph& graph) {
+  std::vector<int32_t> states(graph.values.size(), -1);
+  for (size_t v = 0; v < graph.values.size(); ++v) {
+    if (graph.values[v].kind == ValueKind::state) states[v] = graph.values[v].index;
+  }
+  for (const Node& node : graph.nodes) {
+    // Both ops that write a state take it as their first input.
+    if (const int out = written_state(node.op); out >= 0) states[node.outputs[out]] = states[node.inputs[0]];
+  }
+  return states;
+}
+
+SymbolId Graph::symbol(std::string_view name) const {
+  for (size_t i = 0; i < symbols.size(); ++i) {
+    if (symbols[i] == name) return static_cast<SymbolId>(i);
+  }
+  return kNoSymbol;
+}
+
+ValueId Graph::find_value(std::string_view name) const {
+  if (name.empty()) return kNoValue;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i].name == name) return static_cast<ValueId>(i);
+  }
+  return kNoValue;
+}
+
+const Port* Graph::input(std::string_view name) const { return find_port(inputs, name); }
+const Port* Graph::output(std::string_view name) const { return find_port(outputs, name); }
+
+}  // namespace weft
