@@ -2,9 +2,13 @@
 // repetition / frequency / presence penalties, then greedy if temperature == 0, else temperature, top-k, top-p, min-p
 // and one draw. Same seed and same logits give the same tokens on every host.
 //
-//   Sampler sampler(options);
+//   Sampler sampler(options);                             // after validate(options, vocab_size)
 //   sampler.accept(prompt_ids);
-//   Sampled next = sampler.sample(logits);   // and accept({next.id}) once it is kept
+//   WEFT_TRY(Sampled next, sampler.sample(logits));       // and accept({next.id}) once it is kept
+//
+// top-k keeps the k best (of equal ones those with the lower id). top-p then keeps the shortest prefix, best first, of
+// what top-k left whose share of that rest reaches p. min-p keeps what has at least that share of the best one's
+// probability. The draw is number n of Philox4x32-10 keyed with the seed (philox.h), n counting from 0.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +34,7 @@ struct SamplingOptions {
   int32_t logprobs = -1;  // -1: none; n >= 0: of the chosen token and the n best
 };
 
+// invalid_argument names the option, its range and its value.
 Status validate(const SamplingOptions& options, int64_t vocab_size);
 
 struct Logprob {
@@ -47,13 +52,27 @@ class Sampler {
  public:
   explicit Sampler(SamplingOptions options);
   void accept(std::span<const int32_t> ids);  // tokens that penalties look back on
-  // `mask`: bit i of mask[i / 32] allows token i; empty allows all. At least one must be allowed.
-  Sampled sample(std::span<const float> logits, std::span<const uint32_t> mask = {});
+  // `mask`: bit i of mask[i / 32] allows token i; empty allows all. invalid_argument if the mask is too short or if
+  // bias and mask forbid every token; internal if the logits hold no number. NaN is never chosen. Buffers are kept:
+  // after the first call nothing is allocated (but `best`).
+  Result<Sampled> sample(std::span<const float> logits, std::span<const uint32_t> mask = {});
 
  private:
+  using Candidate = std::pair<float, int32_t>;  // logit, id
+
+  bool penalizes() const;
+  void apply_penalties(std::span<float> logits);
+  int32_t draw(std::span<const float> logits, float top);
+  void select_best(std::span<const float> logits, size_t count, float at_least);
+  void logprobs(std::span<const float> logits, Sampled& sampled);
+
   SamplingOptions options_;
-  std::vector<int32_t> history_;
-  std::vector<std::pair<float, int32_t>> candidates_;
+  std::vector<int32_t> history_;  // the last penalty_last_n tokens (a ring once full), or all
+  size_t oldest_ = 0;
+  std::vector<int32_t> counts_;  // of history_, by id
+  std::vector<float> work_;      // logits after bias, mask and penalties
+  std::vector<float> weights_;
+  std::vector<Candidate> candidates_;  // best first after select_best
   uint64_t counter_ = 0;
 };
 
