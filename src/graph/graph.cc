@@ -58,10 +58,14 @@ std::string_view op_name(Op op) { return op_info(op).name; }
 
 std::string_view activation_name(Activation act) {
   switch (act) {
-    case Activation::silu: return "silu";
-    case Activation::gelu: return "gelu";
-    case Activation::gelu_tanh: return "gelu_tanh";
-    case Activation::relu: return "relu";
+    case Activation::silu:
+      return "silu";
+    case Activation::gelu:
+      return "gelu";
+    case Activation::gelu_tanh:
+      return "gelu_tanh";
+    case Activation::relu:
+      return "relu";
   }
   return "?";
 }

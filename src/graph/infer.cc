@@ -259,24 +259,39 @@ Status infer_types(const Graph& graph, const Node& node, std::vector<ValueType>&
     return call.bad_attr("attributes", "finite, eps 0 to 1, cap 0 or more, a known activation", to_string(a));
   }
   switch (node.op) {
-    case Op::embedding: return embedding(call);
-    case Op::rms_norm: return rms_norm(call);
-    case Op::linear: return linear(call);
-    case Op::rope: return rope(call);
-    case Op::kv_write: return kv_write(call);
-    case Op::attention: return attention(call);
+    case Op::embedding:
+      return embedding(call);
+    case Op::rms_norm:
+      return rms_norm(call);
+    case Op::linear:
+      return linear(call);
+    case Op::rope:
+      return rope(call);
+    case Op::kv_write:
+      return kv_write(call);
+    case Op::attention:
+      return attention(call);
     case Op::add:
-    case Op::mul: return same_shape(call);
+    case Op::mul:
+      return same_shape(call);
     case Op::activation:
     case Op::scale:
-    case Op::softcap: return elementwise(call);
-    case Op::gather_rows: return gather_rows(call);
-    case Op::view: return view(call);
-    case Op::linear_recurrence: return linear_recurrence(call);
-    case Op::quantize_rows: return quantize_rows(call);
-    case Op::gated_activation: return same_shape(call);
-    case Op::linear_add: return linear_add(call);
-    case Op::add_rms_norm: return add_rms_norm(call);
+    case Op::softcap:
+      return elementwise(call);
+    case Op::gather_rows:
+      return gather_rows(call);
+    case Op::view:
+      return view(call);
+    case Op::linear_recurrence:
+      return linear_recurrence(call);
+    case Op::quantize_rows:
+      return quantize_rows(call);
+    case Op::gated_activation:
+      return same_shape(call);
+    case Op::linear_add:
+      return linear_add(call);
+    case Op::add_rms_norm:
+      return add_rms_norm(call);
   }
   return {};
 }

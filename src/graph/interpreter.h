@@ -2,6 +2,7 @@
 // every kernel, pass and device is judged against it.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <span>
@@ -38,16 +39,20 @@ class Interpreter {
   void reset_states(const std::map<std::string, int64_t>& symbols);
   HostTensor& state(int index) { return states_[index]; }
 
-  // Symbols are bound from the shapes of the inputs (T, R, E …) and of the states. `tap` sees every named value.
+  // Symbols are bound from the shapes of the inputs (T, R, E …) and of the states. `tap` sees every named result.
+  // Errors: a graph that does not verify, a missing or misshapen input, an id, slot, cell or row out of range. States
+  // of f16 or q8_0 hold what that type can hold; activations of i8_32 are the floats they stand for.
   Result<std::map<std::string, HostTensor>> run(
       const Graph& graph, const std::map<std::string, HostTensor>& inputs,
       const std::function<void(const std::string&, const HostTensor&)>& tap = {});
 
  private:
+  Result<const HostTensor*> source(const Value& value);  // of a weight, constant or state
+
   const Model& model_;
   const RefTable& table_;
   std::function<HostTensor(int)> load_weight_;
-  std::map<int, HostTensor> weights_;
+  std::map<int, HostTensor> weights_, constants_;
   std::vector<HostTensor> states_;
   std::map<std::string, int64_t> state_symbols_;
 };

@@ -58,11 +58,20 @@ std::vector<std::string> value_texts(const Graph& graph) {
   for (size_t v = 0; v < graph.values.size(); ++v) {
     const Value& value = graph.values[v];
     switch (value.kind) {
-      case ValueKind::input: texts[v] = "in:" + value.name; break;
-      case ValueKind::weight: texts[v] = "w:" + value.name; break;
-      case ValueKind::constant: texts[v] = "c:" + value.name; break;
-      case ValueKind::state: texts[v] = "s:" + value.name; break;
-      case ValueKind::result: break;
+      case ValueKind::input:
+        texts[v] = "in:" + value.name;
+        break;
+      case ValueKind::weight:
+        texts[v] = "w:" + value.name;
+        break;
+      case ValueKind::constant:
+        texts[v] = "c:" + value.name;
+        break;
+      case ValueKind::state:
+        texts[v] = "s:" + value.name;
+        break;
+      case ValueKind::result:
+        break;
     }
   }
   int next = 0;

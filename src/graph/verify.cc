@@ -51,8 +51,8 @@ class Verifier {
       }
     }
     if (is_block(t.dtype)) {
-      const bool whole = t.shape.rank > 0 && t.shape.back().symbol == kNoSymbol &&
-                         t.shape.back().count % info(t.dtype).block == 0;
+      const bool whole =
+          t.shape.rank > 0 && t.shape.back().symbol == kNoSymbol && t.shape.back().count % info(t.dtype).block == 0;
       if (!whole) return bad(what, "rows of whole blocks", to_string(graph_, t.shape));
     }
     return {};

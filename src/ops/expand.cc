@@ -1,0 +1,54 @@
+// What each fused op means in simpler ones. The interpreter over the expansion is the oracle of the fused reference,
+// and a device without a kernel for the fused op can run the expansion instead.
+#include <vector>
+
+#include "ops/kernel.h"
+
+namespace weft {
+namespace {
+
+// Puts `parts` in the place of node `index`; a part may name the new value `fresh`.
+void replace(Graph& graph, int index, std::vector<Node> parts) {
+  const auto at = graph.nodes.begin() + index;
+  const auto rest = graph.nodes.erase(at);
+  graph.nodes.insert(rest, parts.begin(), parts.end());
+  for (size_t n = static_cast<size_t>(index); n < graph.nodes.size(); ++n) {
+    for (ValueId v : graph.nodes[n].outputs) graph.values[v].index = static_cast<int32_t>(n);
+  }
+}
+
+ValueId fresh(Graph& graph, const ValueType& type) {
+  graph.values.push_back({type, ValueKind::result, {}, 0});
+  return static_cast<ValueId>(graph.values.size() - 1);
+}
+
+}  // namespace
+
+bool expand(Graph& graph, int index) {
+  const Node node = graph.nodes[index];
+  const auto& in = node.inputs;
+  const auto& out = node.outputs;
+  switch (node.op) {
+    case Op::gated_activation: {
+      const ValueId activated = fresh(graph, graph.type(in[0]));
+      replace(
+          graph, index,
+          {{Op::activation, {.act = node.attrs.act}, {in[0]}, {activated}}, {Op::mul, {}, {activated, in[1]}, out}});
+      return true;
+    }
+    case Op::linear_add: {
+      const ValueId product = fresh(graph, graph.type(out[0]));
+      replace(graph, index, {{Op::linear, {}, {in[0], in[1], in[2]}, {product}}, {Op::add, {}, {product, in[3]}, out}});
+      return true;
+    }
+    case Op::add_rms_norm:
+      replace(graph, index,
+              {{Op::add, {}, {in[0], in[1]}, {out[0]}},
+               {Op::rms_norm, {.eps = node.attrs.eps}, {out[0], in[2]}, {out[1]}}});
+      return true;
+    default:
+      return false;  // quantize_rows changes the type and has no simpler form
+  }
+}
+
+}  // namespace weft
