@@ -53,6 +53,7 @@ class GraphBuilder {
 
   const Graph& graph() const { return graph_; }
   Model& model() { return model_; }
+  bool ok() const { return status_.has_value(); }  // no error so far: values have meaning
   // Keeps the first error; for callers that find one of their own (a missing weight).
   void fail_with(Error error);
   Status finish();

@@ -12,8 +12,8 @@ struct ModelOptions {
 };
 
 // Builds the model that the file describes. `unsupported` names an unknown architecture and lists the known ones;
-// missing_tensor and wrong_shape name the tensor. Awaits at most one small read: the rope divisors that some files carry
-// as a tensor become a constant of the model.
+// missing_tensor and wrong_shape name the tensor. Awaits at most one small read: the rope divisors that some files
+// carry as a tensor become a constant of the model.
 Task<Result<Model>> build_model(Weights& weights, ModelOptions options);
 std::span<const std::string_view> known_architectures();
 
