@@ -57,10 +57,11 @@ std::string folder_of(const std::string& path) {
 Task<Status> add_side_files(Host& host, std::string folder, TensorFile& file, Metadata& metadata) {
   WEFT_CO_TRY(file.tokenizer_json, co_await read_optional(host, folder + "/tokenizer.json"));
   for (const char* name : {"generation_config.json", "tokenizer_config.json"}) {
-    WEFT_CO_TRY(const std::string text, co_await read_optional(host, folder + "/" + name));
+    WEFT_CO_TRY(std::string text, co_await read_optional(host, folder + "/" + name));
     if (text.empty()) continue;
     WEFT_CO_TRY(const Json json, parse_json(text, folder + "/" + name));
     WEFT_CO_CHECK_OK(add_side_config(json, folder + "/" + name, metadata));
+    if (name == std::string_view("tokenizer_config.json")) file.tokenizer_config_json = std::move(text);
   }
   WEFT_CO_TRY(std::string chat_template, co_await read_optional(host, folder + "/chat_template.jinja"));
   if (!chat_template.empty()) metadata.set("tokenizer.chat_template", std::move(chat_template));
@@ -76,6 +77,7 @@ Task<Result<std::shared_ptr<TensorFile>>> assemble(Host& host, std::string folde
   auto file = std::make_shared<TensorFile>(FileFormat::safetensors, std::move(metadata), std::move(tensors),
                                            std::move(sources));
   file->tokenizer_json = std::move(sides.tokenizer_json);
+  file->tokenizer_config_json = std::move(sides.tokenizer_config_json);
   co_return file;
 }
 

@@ -44,6 +44,7 @@ class TensorFile {
   uint64_t total_bytes() const;  // of all sources
   // tokenizer.json beside a safetensors model, else empty; GGUF keeps its tokenizer in the metadata.
   std::string tokenizer_json;
+  std::string tokenizer_config_json;  // likewise
 
  private:
   FileFormat format_;
