@@ -65,7 +65,7 @@ class Parser {
     c_.about("header", {});
     WEFT_CHECK_OK(c_.require(4));
     const uint32_t magic = c_.take<uint32_t>();
-    if (magic == std::byteswap(0x46554747u)) return byte_swapped();
+    if (magic == 0x47475546u) return byte_swapped();
     if (magic != 0x46554747u) return c_.bad("magic", "'GGUF'", "other bytes");
     WEFT_TRY(const uint32_t version, c_.read<uint32_t>());
     // A big-endian file keeps the order of the letters "GGUF" and swaps everything after them.

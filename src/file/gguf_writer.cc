@@ -206,7 +206,7 @@ Status GgufWriter::write(std::span<const std::byte> bytes) {
 
 Status GgufWriter::end() {
   CHECK(begun_);
-  if (current_ == tensors_.size()) return {};
+  if (current_ == tensors_.size()) return sink_.commit();
   const Tensor& t = tensors_[current_];
   return fail(Code::invalid_argument, metadata_.source(), "tensor '" + t.name + "'", std::to_string(t.bytes) + " bytes",
               std::to_string(written_));

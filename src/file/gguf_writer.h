@@ -1,12 +1,12 @@
 // Writes a GGUF file (version 3, alignment 32) to a sink without ever holding the model: first the metadata and the
 // table of tensors, then the bytes of each tensor in the order of the table. The same input gives the same bytes.
 //
-//   GgufWriter writer(sink, "out.gguf");
+//   GgufWriter writer(sink);
 //   WEFT_CHECK_OK(writer.set("general.architecture", std::string("llama")));
 //   WEFT_CHECK_OK(writer.add_tensor("token_embd.weight", DType::q8_0, {32000, 2048}));   // PyTorch order
 //   WEFT_CHECK_OK(writer.begin());
 //   WEFT_CHECK_OK(writer.write(rows));   // in pieces of any size, tensor after tensor; padding is added here
-//   WEFT_CHECK_OK(writer.end());
+//   WEFT_CHECK_OK(writer.end());         // the file is there, whole
 //
 // Number types follow from values, so that other tools read them: integers are u32, below zero i32, beyond 32 bits u64
 // or i64; arrays of integers i32 where they fit (else u32, i64); floats are f32 where that loses nothing, else f64.
@@ -20,7 +20,7 @@ namespace weft {
 
 class GgufWriter {
  public:
-  GgufWriter(ByteSink& sink, std::string name) : sink_(sink), metadata_(std::move(name)) {}
+  explicit GgufWriter(ByteSink& sink) : sink_(sink), metadata_(sink.name()) {}
 
   // invalid_argument for a key or name of 0 or more than 65535 bytes, a second tensor of the name, a shape whose rows
   // are no whole blocks, more than 4 dimensions, or a dtype that GGUF does not number.
@@ -32,7 +32,8 @@ class GgufWriter {
   Status begin();
   // Appends to the current tensor, or begins the next; a piece may span several tensors.
   Status write(std::span<const std::byte> bytes);
-  Status end();  // invalid_argument if bytes are missing
+  // Commits the sink; invalid_argument, and no commit, if bytes are missing.
+  Status end();
 
  private:
   struct Tensor {
