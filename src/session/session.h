@@ -26,8 +26,8 @@ struct LoadOptions {
   std::string device = "auto";  // auto, cpu, webgpu; webgpu is no_device in a build without it, auto says what it took
   int threads = 0;              // 0: as many as the processor has
   std::optional<CpuLevel> cpu_level;  // force a lower instruction set
-  int64_t context =
-      0;  // cells of the KV cache; 0: the model's own, at most 4096. More than the model's: invalid_argument
+  // Cells of the KV cache. 0: the model's own, at most 4096. More than the model's own: invalid_argument.
+  int64_t context = 0;
   DType kv = DType::f16;
   std::vector<std::string> disabled_passes;  // "*": all
   int64_t prefill_chunk = 128;               // tokens a step while reading the prompt; results do not depend on it
@@ -39,17 +39,18 @@ struct LoadOptions {
 enum class StopReason : uint8_t { end_token, stop_string, stop_token, max_tokens, context_full, cancelled };
 std::string_view stop_reason_name(StopReason reason);  // "end-token" …
 
+inline constexpr int32_t kNoToken = -1;
+
 struct TokenEvent {
-  int32_t id = 0;
-  std::string_view
-      text;  // new text this token completes; may be empty (half a character, or held back for a stop string)
+  int32_t id = 0;         // kNoToken: only the rest of the text, held back for a stop string that did not come
+  std::string_view text;  // whole characters that this token completes; may be empty. Valid during the call
   const Sampled* sampled = nullptr;
 };
 
 struct GenerateRequest {
-  std::vector<int32_t>
-      prompt;               // the whole conversation so far; a prefix the session already holds is not computed again
-  int64_t max_tokens = -1;  // -1: until a stop or the context is full
+  // The whole conversation so far. A prefix that the session already holds is not computed again.
+  std::vector<int32_t> prompt;
+  int64_t max_tokens = -1;  // -1: until a stop or the context is full; 0: reads the prompt only
   SamplingOptions sampling;
   std::vector<std::string> stop;  // stop strings: neither they nor what follows is emitted
   std::vector<int32_t> stop_ids;  // besides the tokenizer's end tokens
@@ -83,12 +84,16 @@ class LanguageModel {
  public:
   // Opens, checks, plans and loads. Nothing large is allocated before the memory needed is known to the log.
   static Task<Result<std::unique_ptr<LanguageModel>>> load(Host& host, std::string path, LoadOptions options);
+  // The same for a model that was built without a file: its weights come from `reader`. No tokenizer.
+  static Task<Result<std::unique_ptr<LanguageModel>>> create(Host& host, Model model,
+                                                             std::unique_ptr<WeightReader> reader, LoadOptions options);
   ~LanguageModel();
 
-  const Weights& weights() const;
+  const Weights& weights() const;  // of a model that was loaded from a file
   const Model& model() const;
-  const Tokenizer* tokenizer() const;  // nullptr if the file has none
-  std::string chat_template() const;   // empty if none
+  const Tokenizer* tokenizer() const;                  // nullptr if the file has none, or none that this build can use
+  Result<const Tokenizer*> require_tokenizer() const;  // or why there is none
+  std::string chat_template() const;                   // empty if none
   const Caps& caps() const;
   MemoryUse memory() const;
   int64_t context() const;  // cells
@@ -102,15 +107,16 @@ class LanguageModel {
   struct Impl;
 
  private:
-  explicit LanguageModel(std::unique_ptr<Impl> impl);
+  explicit LanguageModel(std::shared_ptr<Impl> impl);
   friend class Session;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // shared with its sessions, which may outlive this object
 };
 
 class Session {
  public:
   ~Session();
-  // context_full if the prompt alone does not fit; when the context fills while generating, stops with that reason.
+  // context_full if the prompt alone does not fit; when the context fills while generating, stops with that reason: a
+  // prompt of n tokens leaves room for context() - n + 1 (the last one needs no cell).
   // A cancelled call returns normally with StopReason::cancelled and what was generated.
   Task<Result<Generated>> generate(GenerateRequest request, std::function<void(const TokenEvent&)> on_token);
   // Logits [T, V] of all positions of `ids`, from an empty session, `sink` called with consecutive rows.
@@ -121,7 +127,9 @@ class Session {
   Task<Status> reset();
   // Forgets all but the first `count` tokens. Models whose state cannot be truncated recompute from the start.
   Task<Status> truncate(int64_t count);
-  // The whole conversation state as bytes: tokens and states; load checks model and sizes.
+  // The whole conversation state as bytes: tokens and states. restore() refuses bytes of another model (mismatch), of
+  // another type of cache (mismatch), longer than the context (context_full), or damaged (bad_file), and then changes
+  // nothing. The context lengths of the two sessions may differ.
   Task<Result<std::vector<std::byte>>> save();
   Task<Status> restore(std::span<const std::byte> bytes);
 
