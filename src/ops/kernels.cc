@@ -1,0 +1,127 @@
+// Every kernel row, and the layouts of weights.
+#include <cstring>
+
+#define HWY_COMPILE_ONLY_STATIC  // one row at a time: not worth an instruction set of its own
+#include "base/check.h"
+#include "ops/linear/formats-inl.h"
+#include "ops/linear/rows16.h"
+
+namespace weft {
+
+extern const Kernel kEmbedding, kRmsNorm, kAddRmsNorm, kRope, kKvWrite, kAttention, kAdd, kMul, kActivation, kScale,
+    kSoftcap, kGatherRows, kLinearRecurrence, kQuantizeRows, kGatedActivation, kLinearRows16Q8, kLinearRows16Q4,
+    kLinearPanel, kLinearFloat, kLinearDequantized, kLinearAddRows16Q8, kLinearAddRows16Q4, kLinearAddPanel,
+    kLinearAddFloat, kLinearAddDequantized;
+
+namespace {
+
+// Grouped by op; in a group the best first.
+const Kernel* const kKernels[] = {
+    &kEmbedding,
+    &kRmsNorm,
+    &kLinearRows16Q8,
+    &kLinearRows16Q4,
+    &kLinearPanel,
+    &kLinearFloat,
+    &kLinearDequantized,
+    &kRope,
+    &kKvWrite,
+    &kAttention,
+    &kAdd,
+    &kMul,
+    &kActivation,
+    &kScale,
+    &kSoftcap,
+    &kGatherRows,
+    &kLinearRecurrence,
+    &kQuantizeRows,
+    &kGatedActivation,
+    &kLinearAddRows16Q8,
+    &kLinearAddRows16Q4,
+    &kLinearAddPanel,
+    &kLinearAddFloat,
+    &kLinearAddDequantized,
+    &kAddRmsNorm,
+};
+
+}  // namespace
+
+std::string_view cpu_level_name(CpuLevel level) {
+  switch (level) {
+    case CpuLevel::baseline:
+      return "baseline";
+    case CpuLevel::avx2:
+      return "avx2";
+    case CpuLevel::avx512_vnni:
+      return "avx512_vnni";
+    case CpuLevel::neon:
+      return "neon";
+  }
+  return "?";
+}
+
+std::span<const Kernel* const> kernels(Op op) {
+  const Kernel* const* begin = kKernels;
+  const Kernel* const* end = kKernels + std::size(kKernels);
+  while (begin != end && (*begin)->op != op) ++begin;
+  const Kernel* const* last = begin;
+  while (last != end && (*last)->op == op) ++last;
+  return {begin, last};
+}
+
+const Kernel* choose_kernel(const OpCall& call, const Caps& caps) {
+  for (const Kernel* kernel : kernels(call.op)) {
+    if (kernel->device == caps.kind && kernel->supports(call, caps)) return kernel;
+  }
+  return nullptr;
+}
+
+WeightLayout layout_for(DType dtype, std::span<const int64_t> shape, const Caps& caps) {
+  const bool fits =
+      shape.size() == 2 && shape[0] > 0 && shape[0] % rows16::kRows == 0 && shape[1] % rows16::kColumns == 0;
+  const bool packs = dtype == DType::q8_0 || dtype == DType::q4_0;
+  return caps.kind == Caps::Kind::cpu && fits && packs ? WeightLayout::rows16 : WeightLayout::row_major;
+}
+
+int64_t layout_bytes(DType dtype, std::span<const int64_t> shape, WeightLayout) {
+  int64_t rows = 1;
+  for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
+  return rows * row_bytes(dtype, shape.empty() ? 1 : shape.back());
+}
+
+void pack_rows(DType dtype, std::span<const int64_t> shape, WeightLayout layout, int64_t first_row, int64_t rows,
+               const std::byte* in, std::byte* out) {
+  const int64_t k = shape.empty() ? 1 : shape.back(), bytes = row_bytes(dtype, k);
+  out += first_row * bytes;
+  if (layout == WeightLayout::row_major) {
+    std::memcpy(out, in, static_cast<size_t>(rows * bytes));
+    return;
+  }
+  CHECK(first_row % rows16::kRows == 0 && rows % rows16::kRows == 0);
+  rows16::pack(dtype, k, rows, reinterpret_cast<const uint8_t*>(in), reinterpret_cast<uint8_t*>(out));
+}
+
+void unpack_row(DType dtype, std::span<const int64_t> shape, WeightLayout layout, const std::byte* weight, int64_t row,
+                float* out) {
+  const int64_t k = shape.empty() ? 1 : shape.back();
+  const uint8_t* bytes = reinterpret_cast<const uint8_t*>(weight);
+  if (layout == WeightLayout::rows16) return rows16::unpack_row(dtype, k, bytes, row, out);
+  bytes += row * row_bytes(dtype, k);
+  const uint16_t* halves = reinterpret_cast<const uint16_t*>(bytes);
+  switch (dtype) {
+    case DType::f32:
+      std::memcpy(out, bytes, static_cast<size_t>(k) * 4);
+      return;
+    case DType::f16:
+      for (int64_t i = 0; i < k; ++i) out[i] = f16_to_f32(halves[i]);
+      return;
+    case DType::bf16:
+      for (int64_t i = 0; i < k; ++i) out[i] = bf16_to_f32(halves[i]);
+      return;
+    default:
+      CHECK(is_block(dtype));
+      HWY_NAMESPACE::dequantize_row(dtype, bytes, k, out);
+  }
+}
+
+}  // namespace weft
