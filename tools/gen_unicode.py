@@ -46,7 +46,7 @@ def expand(code, decomposition, compat):
     return [x for c in decomposition[code][1] for x in expand(c, decomposition, compat)]
 
 
-def array(kind, name, values):
+def array(kind, name, values, sized=True):
     out = [f"const {kind} {name}[] = {{"]
     line = ""
     for v in values:
@@ -55,7 +55,7 @@ def array(kind, name, values):
             out.append(line)
             line = ""
         line += text
-    out += [line, "};", f"const int {name}Size = {len(values)};", ""]
+    out += [line, "};"] + [f"const int {name}Size = {len(values)};"] * sized + [""]
     return out
 
 
@@ -115,8 +115,8 @@ def main():
         keys, ends, pool = decompositions(decomposition, compat)
         assert len(pool) < 65536
         out += array("uint32_t", f"k{name}Keys", keys)
-        out += array("uint16_t", f"k{name}Ends", ends)
-        out += array("uint32_t", f"k{name}Pool", pool)
+        out += array("uint16_t", f"k{name}Ends", ends, sized=False)
+        out += array("uint32_t", f"k{name}Pool", pool, sized=False)
     # Primary composites: canonical pairs that are neither excluded nor start with a mark (UAX #15, D114).
     pairs = sorted((d[0], d[1], code) for code, (compat, d) in decomposition.items()
                    if not compat and len(d) == 2 and code not in excluded and
