@@ -1,0 +1,44 @@
+// Cuts a template into tokens with the settings that Hugging Face uses for chat templates: trim_blocks, lstrip_blocks,
+// no trailing newline kept.
+//
+//   WEFT-style use:  JINJA_TRY(std::vector<Token> tokens, tokenize("{{ name }}!"));
+//   // expression_begin, name "name", expression_end, data "!", end
+//
+// Errors: Code::bad_template with the line; Code::limit for a template above kMaxSource bytes.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/jinja/value.h"
+
+namespace weft::jinja {
+
+enum class Tok : uint8_t {
+  data,
+  expression_begin,
+  expression_end,
+  block_begin,
+  block_end,
+  name,
+  string,
+  integer,
+  real,
+  symbol,
+  end
+};
+
+struct Token {
+  Tok type = Tok::end;
+  int line = 1;
+  std::string text;  // data, name, unescaped string, or the symbol itself
+  int64_t integer = 0;
+  double real = 0;
+};
+
+constexpr size_t kMaxSource = size_t{4} << 20;
+
+Maybe<std::vector<Token>> tokenize(std::string_view source);
+
+}  // namespace weft::jinja
