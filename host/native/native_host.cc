@@ -228,4 +228,12 @@ int64_t peak_memory_bytes() {
   return getrusage(RUSAGE_SELF, &usage) == 0 ? static_cast<int64_t>(usage.ru_maxrss) * 1024 : 0;
 }
 
+std::string local_time_iso() {
+  const time_t now = time(nullptr);
+  tm local;
+  char text[32];
+  if (!localtime_r(&now, &local) || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &local) == 0) return {};
+  return text;
+}
+
 }  // namespace weft

@@ -42,4 +42,7 @@ Result<std::unique_ptr<ByteSink>> create_file(const std::string& path);
 // The most memory this process has had resident, in bytes (VmHWM, which includes mapped pages of files); 0 if unknown.
 int64_t peak_memory_bytes();
 
+// Local time as "2024-07-26T12:00:00", for chat templates that write the date.
+std::string local_time_iso();
+
 }  // namespace weft
