@@ -2,24 +2,17 @@
 // and a device without a kernel for the fused op can run the expansion instead.
 #include <vector>
 
+#include "graph/edit.h"
 #include "ops/kernel.h"
 
 namespace weft {
 namespace {
 
-// Puts `parts` in the place of node `index`; a part may name the new value `fresh`.
+// Puts `parts` in the place of node `index`.
 void replace(Graph& graph, int index, std::vector<Node> parts) {
-  const auto at = graph.nodes.begin() + index;
-  const auto rest = graph.nodes.erase(at);
+  const auto rest = graph.nodes.erase(graph.nodes.begin() + index);
   graph.nodes.insert(rest, parts.begin(), parts.end());
-  for (size_t n = static_cast<size_t>(index); n < graph.nodes.size(); ++n) {
-    for (ValueId v : graph.nodes[n].outputs) graph.values[v].index = static_cast<int32_t>(n);
-  }
-}
-
-ValueId fresh(Graph& graph, const ValueType& type) {
-  graph.values.push_back({type, ValueKind::result, {}, 0});
-  return static_cast<ValueId>(graph.values.size() - 1);
+  renumber(graph);
 }
 
 }  // namespace
@@ -30,14 +23,14 @@ bool expand(Graph& graph, int index) {
   const auto& out = node.outputs;
   switch (node.op) {
     case Op::gated_activation: {
-      const ValueId activated = fresh(graph, graph.type(in[0]));
+      const ValueId activated = add_result(graph, graph.type(in[0]));
       replace(
           graph, index,
           {{Op::activation, {.act = node.attrs.act}, {in[0]}, {activated}}, {Op::mul, {}, {activated, in[1]}, out}});
       return true;
     }
     case Op::linear_add: {
-      const ValueId product = fresh(graph, graph.type(out[0]));
+      const ValueId product = add_result(graph, graph.type(out[0]));
       replace(graph, index, {{Op::linear, {}, {in[0], in[1], in[2]}, {product}}, {Op::add, {}, {product, in[3]}, out}});
       return true;
     }

@@ -17,9 +17,15 @@ std::span<const Pass> all_passes();  // in the order they run
 struct PassReport {
   std::string name;
   int nodes_before = 0, nodes_after = 0;
+  double ms = 0;  // the pass and the verification after it
 };
 
+// Rewrites keep the names of values that survive; a fused-away value loses its tap.
+//
+//   WEFT_TRY(Graph graph, run_passes(*model.graph("decode"), model, device.caps(), {}));
+//
 // Runs all passes but the disabled ones ("*" disables all). `unknown` names in `disabled` are invalid_argument.
+// A graph that does not verify after a pass is `internal` and names the pass.
 Result<Graph> run_passes(const Graph& graph, const Model& model, const Caps& caps,
                          std::span<const std::string> disabled, std::vector<PassReport>* report = nullptr);
 

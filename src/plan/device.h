@@ -33,10 +33,6 @@ struct Bindings {
 using TapSink =
     std::function<void(const std::string& name, std::span<const int64_t> shape, std::span<const float> values)>;
 
-struct MemoryUse {
-  int64_t weights = 0, states = 0, activations = 0;  // bytes
-};
-
 class Device {
  public:
   virtual ~Device() = default;

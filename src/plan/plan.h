@@ -39,9 +39,20 @@ struct PlanOptions {
   std::vector<std::pair<std::string, int64_t>> bounds;  // T, S, N, R …: all symbols of the graph
 };
 
-// `unsupported` names the node and types when no kernel computes it.
+// Chooses a kernel for every node and a place for every value. Values of the arena share memory where their lives do
+// not overlap; views have the place of what they view; the results of elementwise ops take over an input that ends
+// there; a written state is the state; values of output ports lie in buffers of their own (a port that names an input,
+// a state or another port's value gets a copy). `unsupported` names the node and types when no kernel computes it;
+// `invalid_argument` a bound that is missing.
 Result<Plan> make_plan(const Model& model, const Graph& graph, const Caps& caps, const PlanOptions& options);
 std::vector<WeightLayout> choose_layouts(const Model& model, const Caps& caps);
+
+struct MemoryUse {
+  int64_t weights = 0, states = 0, activations = 0;  // bytes
+};
+// What a device will hold for these plans of `model`: known before anything is allocated.
+MemoryUse memory_needed(const Model& model, std::span<const Plan* const> plans);
+
 int64_t size_of(const ValueType& type, std::span<const int64_t> symbols);  // bytes
 std::string to_string(const Plan& plan);
 
