@@ -1,5 +1,7 @@
 // Vector functions beyond Highway's: sigmoid family, erfc, sine and cosine. Relative errors measured by
 // tests/unit/ops/math_test.cc over the ranges models use; each is at most 4e-7 where not said otherwise.
+#include "ops/simd.h"
+
 #if defined(WEFT_OPS_MATH) == defined(HWY_TARGET_TOGGLE)
 #ifdef WEFT_OPS_MATH
 #undef WEFT_OPS_MATH
@@ -8,8 +10,6 @@
 #endif
 
 #include <hwy/contrib/math/math-inl.h>
-
-#include "ops/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace weft::HWY_NAMESPACE {

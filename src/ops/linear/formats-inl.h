@@ -2,15 +2,15 @@
 //   w[i] = scale[unit] * (u8[i] - offset) - min[unit]   with units of 32 or 16 weights; formats with a minimum have no
 // offset, formats with an offset no minimum. Written as plain loops that the compiler vectorises for each instruction
 // set. The formats: docs/file-formats.md.
+#include "base/half.h"
+#include "ops/simd.h"
+
 #if defined(WEFT_LINEAR_FORMATS) == defined(HWY_TARGET_TOGGLE)
 #ifdef WEFT_LINEAR_FORMATS
 #undef WEFT_LINEAR_FORMATS
 #else
 #define WEFT_LINEAR_FORMATS
 #endif
-
-#include "base/half.h"
-#include "ops/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace weft::HWY_NAMESPACE {

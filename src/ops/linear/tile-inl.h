@@ -7,16 +7,16 @@
 // The offset is a power of two and is corrected in integers through the block's negated sum of activations, so the
 // products are exact and the float sum of a (row, token) runs over the units in order: the same bits for every tile
 // width, hence for decode and prefill.
+#include "ops/linear/linear_args.h"
+#include "ops/linear/rows16.h"
+#include "ops/simd.h"
+
 #if defined(WEFT_LINEAR_TILE) == defined(HWY_TARGET_TOGGLE)
 #ifdef WEFT_LINEAR_TILE
 #undef WEFT_LINEAR_TILE
 #else
 #define WEFT_LINEAR_TILE
 #endif
-
-#include "ops/linear/linear_args.h"
-#include "ops/linear/rows16.h"
-#include "ops/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace weft::HWY_NAMESPACE {

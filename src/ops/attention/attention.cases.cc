@@ -1,0 +1,48 @@
+#include "ops/cases.h"
+
+namespace weft {
+
+std::vector<Case> attention_cases() {
+  std::vector<Case> cases;
+  auto states = [&](DType dtype, int64_t tokens, int64_t heads, int64_t kv_heads, int64_t width, int64_t cells,
+                    int32_t slots, Attrs attrs, std::string suffix) {
+    attrs.scale = 0.125f;
+    Case c{.op = Op::attention, .attrs = attrs, .rtol = 2e-5f, .atol = 2e-5f};
+    c.name = "attention_" + std::string(name(dtype)) + "_" + std::to_string(tokens) + "x" + std::to_string(heads) +
+             "x" + std::to_string(width) + "_kv" + std::to_string(kv_heads) + "_s" + std::to_string(cells) + suffix;
+    c.in = {rows_of_f32({tokens, heads, width}, 2), state_of(dtype, {slots, kv_heads, cells, width}),
+            state_of(dtype, {slots, kv_heads, cells, width}), indices(tokens, slots),
+            indices(tokens, static_cast<int32_t>(cells), slots == 1)};
+    cases.push_back(c);
+  };
+  for (DType dtype : {DType::f32, DType::f16, DType::q8_0}) {
+    for (int64_t tokens : {1, 2, 7, 33}) {
+      states(dtype, tokens, 9, 3, 64, 100, 1, {}, "");
+      states(dtype, tokens, 4, 4, 32, 65, 1, {.window = 20}, "_window");
+      states(dtype, tokens, 8, 2, 128, 70, 3, {}, "_slots");
+      states(dtype, tokens, 2, 1, 256, 200, 2, {.cap = 20.0f, .window = 70}, "_window_cap");
+    }
+    states(dtype, 1, 9, 3, 64, 1500, 1, {}, "");
+    states(dtype, 3, 20, 1, 64, 300, 1, {}, "_wide_group");
+  }
+  states(DType::f32, 5, 2, 1, 8, 40, 1, {}, "");
+  states(DType::f16, 5, 3, 3, 13, 40, 1, {}, "");
+  for (int64_t tokens : {1, 7, 33}) {
+    for (int64_t keys : {1, 50, 131}) {
+      Case c{.op = Op::attention, .rtol = 2e-5f, .atol = 2e-5f};
+      c.attrs.scale = 0.2f;
+      c.attrs.causal = false;
+      c.name = "attention_plain_" + std::to_string(tokens) + "_" + std::to_string(keys);
+      CaseTensor plain{.shape = {keys, 2, 40}};
+      c.in = {rows_of_f32({tokens, 4, 40}, 2),
+              plain,
+              plain,
+              {.role = CaseTensor::Role::absent},
+              {.role = CaseTensor::Role::absent}};
+      cases.push_back(c);
+    }
+  }
+  return cases;
+}
+
+}  // namespace weft
