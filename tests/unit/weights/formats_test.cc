@@ -166,6 +166,22 @@ TEST(Formats, KBlocksOfAnotherEncoder) {
   }
 }
 
+// Bit for bit what llama.cpp's own decoder makes of the same blocks.
+TEST(Formats, KDecodersMatchAnotherDecoder) {
+  const std::string data = source_dir() + "/tests/unit/weights/data/";
+  const std::string decoded = read_text(data + "decoded.txt");
+  for (auto [type, bound] : kKTypes) {
+    const std::string text = read_text(data + std::string(name(type)) + ".bin");
+    uint64_t hash = 0xCBF29CE484222325;
+    const auto values = decode(type, std::as_bytes(std::span(text)));
+    for (std::byte b : std::as_bytes(std::span(values))) hash = (hash ^ static_cast<uint64_t>(b)) * 0x100000001B3;
+    char line[64];
+    std::snprintf(line, sizeof line, "%s %016llx\n", std::string(name(type)).c_str(),
+                  static_cast<unsigned long long>(hash));
+    EXPECT_NE(decoded.find(line), decoded.npos) << line << decoded;
+  }
+}
+
 // Reference for one group: codes from the smallest to the largest value with a scale that nothing rounds.
 double min_max_error(const std::vector<float>& x, size_t group, int levels, bool symmetric) {
   double sum = 0;

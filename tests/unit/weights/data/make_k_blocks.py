@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the check files of this folder: K-quant blocks that llama.cpp's own encoder wrote from known values.
+"""Makes the check files of this folder: K-quant blocks that llama.cpp's own encoder wrote from known values, and in
+decoded.txt the FNV-1a hash of the f32 values that its own decoder reads from them.
 
     make_k_blocks.py llama-quantize [arguments before the usual ones …]
 
@@ -50,24 +51,39 @@ def model(path):
     w.write(path)
 
 
+def read_tensor(path, kind, size):
+    raw = pathlib.Path(path).read_bytes()
+    label = b"blk.0.ffn_up.weight"
+    at = raw.index(label) + len(label)
+    count, *dims, got, offset = struct.unpack_from("<IQQIQ", raw, at)
+    assert (count, dims, got) == (2, [COLUMNS, ROWS], kind), (path, count, dims, got)
+    # The data section begins after the last row of the table.
+    ends = [raw.index(t) + len(t) + 4 + 16 + 4 + 8 for t in (b"token_embd.weight", label, b"output.weight")]
+    begin = -(-max(ends) // 32) * 32 + offset
+    return raw[begin : begin + size]
+
+
+def fnv1a(data):
+    h = 0xCBF29CE484222325
+    for byte in data:
+        h = (h ^ byte) * 0x100000001B3 & (2**64 - 1)
+    return h
+
+
 def main(tool):
+    def quantize(*arguments):
+        subprocess.run([*tool, *arguments, "1"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    decoded = []
     with tempfile.TemporaryDirectory() as temporary:
-        source = f"{temporary}/source.gguf"
+        source, target, back = (f"{temporary}/{n}.gguf" for n in ("source", "target", "back"))
         model(source)
         for name, (kind, block) in FORMATS.items():
-            target = f"{temporary}/{name}.gguf"
-            subprocess.run([*tool, "--pure", source, target, name, "1"], check=True, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL)
-            raw = pathlib.Path(target).read_bytes()
-            label = b"blk.0.ffn_up.weight"
-            at = raw.index(label) + len(label)
-            count, *dims, got, offset = struct.unpack_from("<IQQIQ", raw, at)
-            assert (count, dims, got) == (2, [COLUMNS, ROWS], kind), (name, count, dims, got)
-            # The data section begins after the last row of the table.
-            ends = [raw.index(t) + len(t) + 4 + 16 + 4 + 8 for t in (b"token_embd.weight", label, b"output.weight")]
-            begin = -(-max(ends) // 32) * 32
-            blocks = raw[begin + offset : begin + offset + ROWS * block]
-            (HERE / f"{name.lower()}.bin").write_bytes(blocks)
+            quantize("--pure", source, target, name)
+            (HERE / f"{name.lower()}.bin").write_bytes(read_tensor(target, kind, ROWS * block))
+            quantize("--pure", "--allow-requantize", target, back, "F32")
+            decoded.append(f"{name.lower()} {fnv1a(read_tensor(back, F32, ROWS * COLUMNS * 4)):016x}\n")
+    (HERE / "decoded.txt").write_text("".join(decoded))
 
 
 if __name__ == "__main__":
