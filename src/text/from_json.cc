@@ -1,6 +1,7 @@
 // Tokenizers from Hugging Face's tokenizer.json (format: https://huggingface.co/docs/tokenizers, whose library is the
 // reference for what each part does) and from BERT's vocab.txt. The parts around the model: json_parts.cc.
 #include <algorithm>
+#include <charconv>
 
 #include "base/json.h"
 #include "text/json_parts.h"
@@ -55,27 +56,46 @@ class JsonLoader {
   }
 
   Status read_added_tokens() {
-    const Json* list = json_member(root_, "added_tokens");
-    if (!list || list->is_null()) return {};
-    if (!list->is_array()) return bad("'added_tokens'", "an array", list->type_name());
-    for (const Json& item : *list) {
-      const Json* id = json_member(item, "id");
-      const Json* content = json_member(item, "content");
-      if (!id || !id->is_number_integer() || !content || !content->is_string())
-        return bad("added token", "an integer id and a text as content", "other types or no such members");
-      WEFT_TRY(const bool special, json_bool(item, "special", where_, false));
-      WEFT_TRY(const bool normalized, json_bool(item, "normalized", where_, !special));
-      AddedToken token{.text = content->get_ref<const std::string&>(), .special = special};
-      WEFT_TRY(token.strip_left, json_bool(item, "lstrip", where_, false));
-      WEFT_TRY(token.strip_right, json_bool(item, "rstrip", where_, false));
-      WEFT_TRY(token.whole_word, json_bool(item, "single_word", where_, false));
-      const int64_t value =
-          id->is_number_unsigned() && id->get<uint64_t>() > INT32_MAX ? INT64_MAX : id->get<int64_t>();
-      if (value < 0 || value >= Vocab::kMaxTokens)
-        return bad("id of added token '" + token.text + "'", "below 4194304", id->dump());
-      token.id = static_cast<int32_t>(value);
-      added_.push_back({std::move(token), normalized});
+    if (const Json* list = json_member(root_, "added_tokens"); list && !list->is_null()) {
+      if (!list->is_array()) return bad("'added_tokens'", "an array", list->type_name());
+      for (const Json& item : *list) {
+        const Json* id = json_member(item, "id");
+        if (!id || !id->is_number_integer()) return bad("added token", "an integer id", id ? dump_json(*id) : "no id");
+        const bool huge = id->is_number_unsigned() && id->get<uint64_t>() > INT32_MAX;
+        WEFT_CHECK_OK(read_added_token(item, huge ? INT32_MAX : id->get<int64_t>()));
+      }
     }
+    // The configuration may know more of them, by id.
+    const Json* table = json_member(config_, "added_tokens_decoder");
+    if (!table || table->is_null()) return {};
+    if (!table->is_object()) return bad("tokenizer_config: 'added_tokens_decoder'", "an object", table->type_name());
+    std::vector<int32_t> known;
+    for (const Added& added : added_) known.push_back(added.token.id);
+    std::sort(known.begin(), known.end());
+    for (auto it = table->begin(); it != table->end(); ++it) {
+      int32_t id = -1;
+      const std::string& key = it.key();
+      const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+      if (error != std::errc() || end != key.data() + key.size())
+        return bad("tokenizer_config: 'added_tokens_decoder'", "ids as keys", "'" + key + "'");
+      if (!std::binary_search(known.begin(), known.end(), id)) WEFT_CHECK_OK(read_added_token(*it, id));
+    }
+    return {};
+  }
+
+  Status read_added_token(const Json& item, int64_t id) {
+    WEFT_TRY(const std::string text, json_string(item, "content", where_, ""));
+    if (text.empty()) return bad("added token " + std::to_string(id), "a text as content", "none");
+    if (id < 0 || id >= Vocab::kMaxTokens)
+      return bad("id of added token '" + text + "'", "0 to " + std::to_string(Vocab::kMaxTokens - 1),
+                 std::to_string(id));
+    WEFT_TRY(const bool special, json_bool(item, "special", where_, false));
+    WEFT_TRY(const bool normalized, json_bool(item, "normalized", where_, !special));
+    AddedToken token{.text = text, .id = static_cast<int32_t>(id), .special = special};
+    WEFT_TRY(token.strip_left, json_bool(item, "lstrip", where_, false));
+    WEFT_TRY(token.strip_right, json_bool(item, "rstrip", where_, false));
+    WEFT_TRY(token.whole_word, json_bool(item, "single_word", where_, false));
+    added_.push_back({std::move(token), normalized});
     return {};
   }
 

@@ -230,6 +230,12 @@ class MetadataLoader {
 }  // namespace
 
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_metadata(const Metadata& metadata) {
+  // GGUF's key for a whole tokenizer.json, as `weft quantize` keeps that of a safetensors folder.
+  const auto* json = metadata.peek<std::string>("tokenizer.huggingface.json");
+  if (json && !metadata.has("tokenizer.ggml.model")) {
+    const auto* config = metadata.peek<std::string>("weft.tokenizer_config_json");
+    return from_json(*json, config ? *config : std::string(), metadata.source() + ": tokenizer.huggingface.json");
+  }
   return MetadataLoader(metadata).load();
 }
 

@@ -64,13 +64,14 @@ class Regex {
     std::vector<size_t> trail;     // bits set on the way to where we are
     bool remember = false;
     int64_t steps_left = 0;
+    int64_t budget = 64;  // steps a byte before a search begins to remember
   };
 
   // Calls match(begin, end) for every non-empty match, left to right, without overlap.
   template <class Match>
   void for_each(std::string_view text, Scratch& scratch, Match match) const {
     scratch.remember = false;
-    scratch.steps_left = static_cast<int64_t>(text.size()) * 64 + 1024;
+    scratch.steps_left = (static_cast<int64_t>(text.size()) + 16) * scratch.budget;
     for (size_t at = 0; at < text.size();) {
       const size_t end = match_at(text, at, scratch);
       if (end != kNone && end > at) {
