@@ -13,7 +13,8 @@ std::string number(double value) {
 }
 
 std::string type_text(const Graph& graph, const ValueType& type) {
-  return std::string(name(type.dtype)) + to_string(graph, type.shape);
+  const bool known = static_cast<int>(type.dtype) < kDTypeCount;  // graphs that do not verify are printed too
+  return (known ? std::string(name(type.dtype)) : "?") + to_string(graph, type.shape);
 }
 
 }  // namespace

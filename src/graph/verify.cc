@@ -22,7 +22,7 @@ class Verifier {
 
  private:
   std::unexpected<Error> bad(std::string what, std::string expected, std::string found) const {
-    return fail(Code::wrong_shape, "graph '" + graph_.name + "'", std::move(what), std::move(expected),
+    return fail(Code::invalid_argument, "graph '" + graph_.name + "'", std::move(what), std::move(expected),
                 std::move(found));
   }
   bool in_range(ValueId v) const { return v >= 0 && v < static_cast<ValueId>(graph_.values.size()); }
