@@ -98,7 +98,7 @@ Task<Status> WeightStore::convert(const Model& model, int index, WeightReader& r
   co_return Status{};
 }
 
-Task<Status> WeightStore::load(const Model& model, const std::vector<WeightLayout>& layouts, WeightReader& reader,
+Task<Status> WeightStore::load(const Model& model, std::vector<WeightLayout> layouts, WeightReader& reader,
                                Pool& pool, Host& host, const Progress& progress, const CancelFlag* cancel) {
   weights_.clear();
   constants_.clear();

@@ -13,7 +13,7 @@ class WeightStore {
  public:
   // Weights that are row-major and mapped stay where they are; the others are converted into memory of our own, chunk
   // by chunk and in parallel, so that file and copy are never both in memory.
-  Task<Status> load(const Model& model, const std::vector<WeightLayout>& layouts, WeightReader& reader, Pool& pool,
+  Task<Status> load(const Model& model, std::vector<WeightLayout> layouts, WeightReader& reader, Pool& pool,
                     Host& host, const Progress& progress, const CancelFlag* cancel);
 
   const TensorRef& weight(int index) const { return weights_[index]; }
