@@ -1,0 +1,28 @@
+// From the common options to a loaded model.
+#include "command.h"
+#include "session/session.h"
+
+namespace weft::cli {
+
+LoadOptions Context::load_options() const {
+  LoadOptions options;
+  options.device = common.device;
+  options.threads = static_cast<int>(common.threads);
+  options.context = common.context;
+  if (!common.kv.empty()) options.kv = *dtype_from_name(common.kv);
+  for (const CpuLevel level : {CpuLevel::baseline, CpuLevel::avx2, CpuLevel::avx512_vnni, CpuLevel::neon}) {
+    if (cpu_level_name(level) == common.cpu_level) options.cpu_level = level;
+  }
+  if (common.no_passes) options.disabled_passes = {"*"};
+  return options;
+}
+
+Result<std::unique_ptr<LanguageModel>> Context::load_model(LoadOptions options) {
+  WEFT_TRY(const std::string path, model_path());
+  Progress bar("loading " + common.model);
+  options.progress = [&](int64_t done, int64_t total) { bar.update(done, total); };
+  options.cancel = &interrupt_flag();
+  return wait(LanguageModel::load(host, path, std::move(options)));
+}
+
+}  // namespace weft::cli
