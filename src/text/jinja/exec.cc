@@ -255,6 +255,7 @@ Maybe<Flow> Interp::run_loop(Loop& loop) {
   while (true) {
     JINJA_TRY(bool more, advance_loop(loop, item));
     if (!more) break;
+    JINJA_CHECK(spend(1));
     if (!body || body->references > 1) {  // a macro made in the last round may have kept it
       body = new_scope(loop.scope);
     } else {

@@ -349,7 +349,8 @@ Maybe<std::string> format_percent(Interp& interp, const Value& format, const Val
     out += piece;
   }
   bool all = values.is(Kind::tuple) ? used >= values.items().size()
-                                    : used > 0 || named || values.is(Kind::dict) || values.is(Kind::list);
+                                    : used > 0 || named || values.is(Kind::dict) || values.is(Kind::list) ||
+                                          values.is(Kind::range) || values.undefined();
   if (!all) return raise("not all arguments converted during string formatting");
   return out;
 }

@@ -236,17 +236,17 @@ Maybe<Value> file_size(Interp& interp, const Value& self, const Args& args) {
   if (!given || !std::isfinite(*given)) return raise("filesizeformat needs a number");
   double bytes = *given, base = binary ? 1024 : 1000, unit = base;
   if (bytes == 1) return interp.heap().string("1 Byte");
-  char buffer[400];
   if (bytes < base) {
-    std::snprintf(buffer, sizeof buffer, "%.0f Bytes", std::trunc(bytes));
-    return interp.heap().string(buffer);
+    JINJA_TRY(std::string text, format_value(Value::real(std::trunc(bytes)), ".0f"));
+    return interp.new_string(text + " Bytes");
   }
   constexpr std::string_view kPrefixes = "kMGTPEZY";
   size_t i = 0;
   for (; i + 1 < kPrefixes.size() && bytes >= unit * base; ++i) unit *= base;
-  std::snprintf(buffer, sizeof buffer, "%.1f %c%s", bytes / unit, binary && i == 0 ? 'K' : kPrefixes[i],
-                binary ? "iB" : "B");
-  return interp.heap().string(buffer);
+  JINJA_TRY(std::string text, format_value(Value::real(bytes / unit), ".1f"));
+  text += ' ';
+  text += binary && i == 0 ? 'K' : kPrefixes[i];
+  return interp.new_string(text + (binary ? "iB" : "B"));
 }
 
 // --- numbers -------------------------------------------------------------------------------------------------------
