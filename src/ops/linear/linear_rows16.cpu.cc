@@ -21,7 +21,9 @@ struct NibblePanel {
   }
   HWY_INLINE VF scale(int64_t b, int, int part) const { return load_half(base + b * rows16::kBlockQ4 + part * 2); }
   HWY_INLINE VI correction(VI negsum) const { return hn::ShiftLeft<3>(negsum); }
-  HWY_INLINE void prefetch(int64_t, int) const {}
+  HWY_INLINE void prefetch(int64_t b, int part) const {
+    prefetch_block<rows16::kBlockQ4>(base + b * rows16::kBlockQ4, part);
+  }
 };
 
 // One group of Q4_0 as a Q8_0 panel without the offset of 128: unpacked once, used by all tokens of the item.
