@@ -29,7 +29,10 @@ TEST(Stories260K, GreedyIdsInF32) {
       auto request = greedy({reference->greedy[0]}, static_cast<int64_t>(reference->greedy.size()) - 1);
       request.ignore_end = true;
       const Generated out = generate(*session, request);
-      EXPECT_EQ(out.ids, std::vector(reference->greedy.begin() + 1, reference->greedy.end())) << file;
+      // The upstream file says that it was made for 128 tokens, and so it stops there.
+      const int64_t count = std::min<int64_t>(static_cast<int64_t>(reference->greedy.size()) - 1, model->context());
+      ASSERT_GE(count, 128);
+      EXPECT_EQ(out.ids, std::vector(reference->greedy.begin() + 1, reference->greedy.begin() + 1 + count)) << file;
       EXPECT_TRUE(out.text.contains("there was a little girl named Lily.")) << out.text;
     }
   }
