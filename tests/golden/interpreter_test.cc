@@ -1,5 +1,6 @@
 // The graphs that src/models build, run by the interpreter in float: every activation, then greedy tokens.
 #include <algorithm>
+#include <cmath>
 
 #include "golden_support.h"
 
@@ -47,6 +48,29 @@ TEST_P(GoldenInterpreter, GreedyTokens) {
     ASSERT_OK_AND(const std::vector<int32_t> ids, greedy(*golden_->interpreter, *graph_, prompt));
     EXPECT_EQ(ids, prompt.greedy) << "prompt of " << prompt.ids.size() << " tokens";
   }
+}
+
+// The second graph of the model: the same layers from rows of [T, C] in place of ids.
+TEST_P(GoldenInterpreter, EmbeddingsInPlaceOfIds) {
+  const auto& acts = golden_->reference.activations;
+  ASSERT_EQ(acts.front().first, "embed_tokens");
+  const auto rows = static_cast<int32_t>(golden_->reference.ids.size());
+  HostTensor cells{.shape = {rows}, .is_i32 = true};
+  for (int32_t i = 0; i < rows; ++i) cells.i32.push_back(i);
+  HostTensor slots = cells, positions = cells;
+  slots.i32.assign(static_cast<size_t>(rows), 0);
+  positions.shape = {rows, 1};
+  reset();
+  ASSERT_OK_AND(const auto out, golden_->interpreter->run(*golden_->model.graph("decode_embeddings"),
+                                                          {{"embeddings", acts.front().second},
+                                                           {"positions", positions},
+                                                           {"slots", slots},
+                                                           {"cells", cells},
+                                                           {"rows", cells}}));
+  const HostTensor &logits = out.at("logits"), &want = acts.back().second;
+  ASSERT_EQ(logits.shape, want.shape);
+  for (size_t i = 0; i < want.f32.size(); ++i)
+    ASSERT_NEAR(logits.f32[i], want.f32[i], 1e-4 + 1e-4 * std::abs(want.f32[i]));
 }
 
 std::string test_name(const testing::TestParamInfo<GoldenInterpreter::ParamType>& info) {
