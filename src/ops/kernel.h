@@ -68,9 +68,9 @@ struct Kernel {
   // Whether this kernel computes `call` on a device with `caps`. Rows are tried in registry order: best first.
   bool (*supports)(const OpCall& call, const Caps& caps) = nullptr;
   // CPU: how many independent items the call has, and how to compute items [begin, end) on one worker. items() is
-  // asked once per step, before run, and sizes an item to be worth handing to another thread (about 5 us or more), so
-  // that a small step has one item and stays on the calling thread. What an element becomes never depends on T, on
-  // the other rows or on how items are cut.
+  // asked once per step, before run (it may prepare the scratch), and sizes an item to be worth handing to another
+  // thread (about 5 us or more), so that a small step has one item and stays on the calling thread. What an element
+  // becomes never depends on T, on the other rows or on how items are cut.
   int64_t (*items)(const CpuCall& call) = nullptr;
   void (*run)(const CpuCall& call, int64_t begin, int64_t end, int worker) = nullptr;
   // Bytes of scratch for the largest shapes (symbols bound to `bounds`, by SymbolId) and `workers` workers; may be

@@ -23,6 +23,8 @@ std::vector<Case> attention_cases() {
       states(dtype, tokens, 2, 1, 256, 200, 2, {.cap = 20.0f, .window = 70}, "_window_cap");
     }
     states(dtype, 1, 9, 3, 64, 1500, 1, {}, "");
+    states(dtype, 7, 9, 3, 64, 1500, 1, {}, "");
+    states(dtype, 6, 6, 2, 32, 1100, 3, {.window = 600}, "_slots_window");
     states(dtype, 3, 20, 1, 64, 300, 1, {}, "_wide_group");
   }
   states(DType::f32, 5, 2, 1, 8, 40, 1, {}, "");

@@ -1,25 +1,34 @@
 // attention with online softmax in f32, over caches of f32, f16 or q8_0 and over plain keys.
 //
-// An item is one kv head and up to 16 queries: heads of its group x consecutive tokens, one query a lane, so that each
-// key and value is fetched once for the whole group and every sum is a plain chain of multiply-adds without sums across
-// lanes. Keys are walked in blocks of 64 cells from cell 0 on; a block that a lane must not see changes none of its
-// bits (p = 0, factor 1). So a query's result depends on its own range of cells only: not on T, chunks or threads.
+// Queries come in blocks of 16: heads of one kv head's group x consecutive tokens, one query a lane, so that each key
+// and value is fetched once for the whole group and every sum is a plain chain of multiply-adds without sums across
+// lanes. Keys are walked in blocks of 64 cells from cell 0 on, and every 512 cells (a segment) begin a new softmax that
+// is then merged with those before. A block or segment that a lane must not see changes none of its bits (p = 0,
+// factor 1). So a query's result depends on its own range of cells only: not on T, chunks or threads.
+//
+// An item is one kv head and one block of queries; where there is only one block (decode), one segment of it, and the
+// worker that finishes a head's last segment merges them in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/attention/attention.cpu.cc"
+#include <atomic>
+
 #include "ops/math-inl.h"
 #include "ops/simd.h"
 
 namespace weft {
 #ifndef WEFT_ATTENTION_COMMON
 #define WEFT_ATTENTION_COMMON
-inline constexpr int64_t kQueries = 16;  // of an item
-inline constexpr int64_t kKeys = 64;     // of a block
+inline constexpr int64_t kQueries = 16;   // of a block
+inline constexpr int64_t kKeys = 64;      // of a block
+inline constexpr int64_t kSegment = 512;  // keys of one softmax
+inline constexpr int64_t kCounter = 64;   // bytes: a cache line each
 
 struct AttentionArgs {
   const TensorRef &q, &k, &v;
   const int32_t *slots, *cells;  // nullptr: plain keys
   int64_t tokens, heads, width, kv_heads, group, keys;
   int64_t query_blocks;
+  int64_t segments = 1;  // that items are cut by
 
   explicit AttentionArgs(const CpuCall& call)
       : q(call.in[0]),
@@ -33,10 +42,35 @@ struct AttentionArgs {
         kv_heads(k.dim[1]),
         group(heads / kv_heads),
         keys(cells ? k.dim[2] : k.dim[0]),
-        query_blocks(div_up(tokens * group, kQueries)) {}
+        query_blocks(div_up(tokens * group, kQueries)) {
+    if (query_blocks != 1 || call.workers == 1) return;
+    int64_t last = cells ? 0 : keys - 1;
+    for (int64_t t = 0; cells && t < tokens; ++t) last = std::max<int64_t>(last, cells[t]);
+    segments = div_up(last + 1, kSegment);
+  }
 };
-// Floats of scratch of one worker: q and o [D][16], scores [64][16], a block of keys or values [64][D].
-inline int64_t attention_scratch_floats(int64_t width) { return width * (2 * kQueries + kKeys) + kKeys * kQueries; }
+
+// Result of a softmax over some of the keys: maximum[16], total[16], o[D][16], one query a lane.
+struct Partial {
+  float *maximum, *total, *o;
+  Partial(float* at) : maximum(at), total(at + kQueries), o(at + 2 * kQueries) {}
+  static int64_t floats(int64_t width) { return kQueries * (width + 2); }
+};
+
+// Scratch: a counter of finished segments a kv head; what a worker needs: q [D][16], scores [64][16], a block of keys
+// or values [64][D], two partials; the partials of [kv heads][segments].
+struct AttentionScratch {
+  int64_t worker_floats, workers, partials, bytes;  // the last three: offsets in bytes
+  AttentionScratch(int64_t width, int64_t kv_heads, int64_t segments, int worker_count)
+      : worker_floats(width * (kQueries + kKeys) + kKeys * kQueries + 2 * Partial::floats(width)),
+        workers(kv_heads * kCounter),
+        partials(workers + worker_floats * 4 * worker_count),
+        bytes(partials + (segments > 1 ? kv_heads * segments * Partial::floats(width) * 4 : 0)) {}
+};
+
+inline std::atomic<int32_t>& finished_segments(const CpuCall& call, int64_t head) {
+  return *reinterpret_cast<std::atomic<int32_t>*>(call.scratch.data() + head * kCounter);
+}
 #endif
 }  // namespace weft
 
@@ -115,6 +149,33 @@ HWY_INLINE void value_tile(const float* p, const float* v, int64_t row_floats, i
   for (int j = 0; j < kTile; ++j) hn::StoreU(acc[j], d, ot + j * kQueries);
 }
 
+// The same for a few queries from lane 0 of p and o on (decode: the heads of one group), with the width across the
+// lanes. The sum runs over the keys in the same order, so the bits are those of value_tile, which would leave most
+// lanes idle.
+template <int kCount>
+HWY_INLINE void value_rows(const float* p, const float* v, int64_t row_floats, int64_t n, int64_t width, float* o) {
+  const F32 d;
+  for (int64_t i = 0; i < width; i += kLanes) {
+    const size_t left = static_cast<size_t>(width - i);
+    const int64_t here = std::min<int64_t>(kLanes, width - i);
+    alignas(64) float rows[kCount][kQueries] = {};
+    VF acc[kCount];
+    for (int q = 0; q < kCount; ++q) {
+      for (int64_t j = 0; j < here; ++j) rows[q][j] = o[(i + j) * kQueries + q];
+      acc[q] = hn::Load(d, rows[q]);
+    }
+    for (int64_t key = 0; key < n; ++key) {
+      const VF vv = hn::LoadN(d, v + key * row_floats + i, left);
+      HWY_UNROLL()
+      for (int q = 0; q < kCount; ++q) acc[q] = hn::MulAdd(hn::Set(d, p[key * kQueries + q]), vv, acc[q]);
+    }
+    for (int q = 0; q < kCount; ++q) {
+      hn::Store(acc[q], d, rows[q]);
+      for (int64_t j = 0; j < here; ++j) o[(i + j) * kQueries + q] = rows[q][j];
+    }
+  }
+}
+
 // Softmax of one block: s becomes p; maximum, total and outputs of the lanes are brought to the new maximum.
 HWY_INLINE void softmax_block(float* s, int64_t n, int64_t first, const int32_t* low, const int32_t* high, float cap,
                               float* maximum, float* total, float* ot, int64_t width) {
@@ -148,48 +209,84 @@ HWY_INLINE void softmax_block(float* s, int64_t n, int64_t first, const int32_t*
   }
 }
 
-// Queries [begin, end) of kv head `head` (query j: token j / group, head j % group of the group), all of one slot.
-HWY_INLINE void attend(const AttentionArgs& a, const Attrs& attrs, int64_t head, int64_t begin, int64_t end,
-                       float* scratch, float* y) {
+// Takes the softmax of later keys into that of earlier ones.
+HWY_INLINE void merge(const Partial& into, const Partial& later, int64_t width) {
+  const F32 d;
+  for (int part = 0; part < kQueries; part += kLanes) {
+    const VF old = hn::LoadU(d, into.maximum + part), other = hn::LoadU(d, later.maximum + part);
+    const VF top = hn::Max(old, other);
+    const VF keep = hn::Exp(d, hn::Sub(old, top)), take = hn::Exp(d, hn::Sub(other, top));
+    const auto mix = [&](float* a, const float* b) HWY_ATTR {
+      hn::StoreU(hn::MulAdd(hn::LoadU(d, b), take, hn::Mul(hn::LoadU(d, a), keep)), d, a);
+    };
+    hn::StoreU(top, d, into.maximum + part);
+    mix(into.total + part, later.total + part);
+    for (int64_t i = 0; i < width; ++i) mix(into.o + i * kQueries + part, later.o + i * kQueries + part);
+  }
+}
+
+HWY_INLINE void clear(const Partial& partial, int64_t width) {
+  std::fill_n(partial.maximum, kQueries, kNoMaximum);
+  std::fill_n(partial.total, kQueries * (width + 1), 0.0f);
+}
+
+// Lanes of one block of queries of kv head `head` that share a slot: queries [begin, end), lane 0 is query `origin`.
+// (Query j is head j % group of the group at token j / group.)
+struct Run {
+  int64_t head, origin, begin, end;
+};
+
+HWY_INLINE int64_t query_row(const AttentionArgs& a, int64_t head, int64_t query) {
+  return (query / a.group * a.heads + head * a.group + query % a.group) * a.width;
+}
+
+// Adds the softmax over keys [key_begin, key_end) (segment bounds) for the run's lanes to `result`.
+HWY_INLINE void attend(const AttentionArgs& a, const Attrs& attrs, const Run& run, int64_t key_begin, int64_t key_end,
+                       float* scratch, const Partial& result) {
   const int64_t width = a.width;
-  float *qt = scratch, *ot = qt + width * kQueries, *s = ot + width * kQueries, *buffer = s + kKeys * kQueries;
+  float *qt = scratch, *s = qt + width * kQueries, *buffer = s + kKeys * kQueries;
+  const Partial segment(buffer + kKeys * width);
   alignas(64) int32_t low[kQueries], high[kQueries];
-  alignas(64) float maximum[kQueries], total[kQueries];
   std::fill_n(qt, width * kQueries, 0.0f);
-  std::fill_n(ot, width * kQueries, 0.0f);
-  int64_t first = a.keys, last = -1;
-  auto row_of = [&](int64_t query) { return (query / a.group * a.heads + head * a.group + query % a.group) * width; };
+  int64_t first = key_end, last = key_begin - 1;
   for (int64_t lane = 0; lane < kQueries; ++lane) {
-    maximum[lane] = kNoMaximum;
-    total[lane] = 0;
     low[lane] = 0;
     high[lane] = -1;
-    if (begin + lane >= end) continue;
-    const int64_t token = (begin + lane) / a.group;
-    high[lane] = a.cells ? a.cells[token] : static_cast<int32_t>(a.keys) - 1;
+    const int64_t query = run.origin + lane;
+    if (query < run.begin || query >= run.end) continue;
+    high[lane] = a.cells ? a.cells[query / a.group] : static_cast<int32_t>(a.keys) - 1;
     if (attrs.window > 0) low[lane] = static_cast<int32_t>(std::max<int64_t>(0, high[lane] - attrs.window + 1));
     first = std::min<int64_t>(first, low[lane]);
     last = std::max<int64_t>(last, high[lane]);
-    const float* q = a.q.as<float>() + row_of(begin + lane);
+    const float* q = a.q.as<float>() + query_row(a, run.head, query);
     for (int64_t i = 0; i < width; ++i) qt[i * kQueries + lane] = q[i] * attrs.scale;
   }
+  first = std::max(first, key_begin);
+  last = std::min(last, key_end - 1);
   HeadRows keys{a.k.as<uint8_t>(), a.k.dtype, row_bytes(a.k.dtype, width), width}, values = keys;
   values.base = a.v.as<uint8_t>();
   if (a.cells) {
-    const int64_t offset = (a.slots[begin / a.group] * a.kv_heads + head) * a.keys * keys.stride;
+    const int64_t offset = (a.slots[run.begin / a.group] * a.kv_heads + run.head) * a.keys * keys.stride;
     keys.base += offset;
     values.base += offset;
   } else {
-    keys.base += head * keys.stride;
-    values.base += head * values.stride;
+    keys.base += run.head * keys.stride;
+    values.base += run.head * values.stride;
     keys.stride = values.stride = a.kv_heads * keys.stride;
   }
-  const int lanes = static_cast<int>(end - begin);
+  const int lane_begin = static_cast<int>(run.begin - run.origin), lane_end = static_cast<int>(run.end - run.origin);
+  const int part_begin = lane_begin / kLanes * kLanes;
+  bool open = false;
   for (int64_t block = first / kKeys * kKeys; block <= last; block += kKeys) {
+    if (!open || block % kSegment == 0) {
+      if (open) merge(result, segment, width);
+      clear(segment, width);
+      open = true;
+    }
     const int64_t n = std::min(kKeys, last + 1 - block);
     int64_t row_floats;
     const float* k = keys.fetch(block, n, buffer, row_floats);
-    for (int part = 0; part < lanes; part += kLanes) {
+    for (int part = part_begin; part < lane_end; part += kLanes) {
       int64_t key = 0;
       for (; key + 8 <= n; key += 8) {
         score_tile<8>(qt + part, k + key * row_floats, row_floats, width, s + key * kQueries + part);
@@ -197,35 +294,75 @@ HWY_INLINE void attend(const AttentionArgs& a, const Attrs& attrs, int64_t head,
       for (; key < n; ++key) {
         score_tile<1>(qt + part, k + key * row_floats, row_floats, width, s + key * kQueries + part);
       }
-      softmax_block(s + part, n, block, low + part, high + part, attrs.cap, maximum + part, total + part, ot + part,
-                    width);
+      softmax_block(s + part, n, block, low + part, high + part, attrs.cap, segment.maximum + part,
+                    segment.total + part, segment.o + part, width);
     }
     const float* v = values.fetch(block, n, buffer, row_floats);
-    for (int part = 0; part < lanes; part += kLanes) {
+    float *p = s + lane_begin, *o = segment.o + lane_begin;
+    switch (lane_end - lane_begin) {
+      case 1:
+        value_rows<1>(p, v, row_floats, n, width, o);
+        continue;
+      case 2:
+        value_rows<2>(p, v, row_floats, n, width, o);
+        continue;
+      case 3:
+        value_rows<3>(p, v, row_floats, n, width, o);
+        continue;
+      case 4:
+        value_rows<4>(p, v, row_floats, n, width, o);
+        continue;
+      default:
+        break;
+    }
+    for (int part = part_begin; part < lane_end; part += kLanes) {
       int64_t i = 0;
-      for (; i + 8 <= width; i += 8) value_tile<8>(s + part, v + i, row_floats, n, ot + i * kQueries + part);
-      for (; i < width; ++i) value_tile<1>(s + part, v + i, row_floats, n, ot + i * kQueries + part);
+      for (; i + 8 <= width; i += 8) value_tile<8>(s + part, v + i, row_floats, n, segment.o + i * kQueries + part);
+      for (; i < width; ++i) value_tile<1>(s + part, v + i, row_floats, n, segment.o + i * kQueries + part);
     }
   }
-  for (int64_t lane = 0; lane < lanes; ++lane) {
-    float* out = y + row_of(begin + lane);
-    const float inverse = total[lane] > 0 ? 1 / total[lane] : 0;
-    for (int64_t i = 0; i < width; ++i) out[i] = ot[i * kQueries + lane] * inverse;
+  if (open) merge(result, segment, width);
+}
+
+HWY_INLINE void store(const AttentionArgs& a, int64_t head, int64_t begin, int64_t end, const Partial& result,
+                      float* y) {
+  for (int64_t query = begin; query < end; ++query) {
+    const int64_t lane = query - begin;
+    float* out = y + query_row(a, head, query);
+    const float inverse = result.total[lane] > 0 ? 1 / result.total[lane] : 0;
+    for (int64_t i = 0; i < a.width; ++i) out[i] = result.o[i * kQueries + lane] * inverse;
   }
 }
 
 void attention_run(const CpuCall& call, int64_t begin, int64_t end, int worker) {
   const AttentionArgs a(call);
-  float* scratch = reinterpret_cast<float*>(call.scratch.data()) + worker * attention_scratch_floats(a.width);
+  const AttentionScratch layout(a.width, a.kv_heads, a.segments, call.workers);
+  float* scratch = reinterpret_cast<float*>(call.scratch.data() + layout.workers) + worker * layout.worker_floats;
+  float* partials = reinterpret_cast<float*>(call.scratch.data() + layout.partials);
+  const int64_t partial_floats = Partial::floats(a.width), own = layout.worker_floats - partial_floats;
   for (int64_t i = begin; i < end; ++i) {
-    const int64_t head = i % a.kv_heads, first = i / a.kv_heads * kQueries;
+    const int64_t head = i / a.segments % a.kv_heads, segment = i % a.segments;
+    const int64_t first = i / (a.segments * a.kv_heads) * kQueries;
     const int64_t last = std::min(first + kQueries, a.tokens * a.group);
+    float* head_partials = partials + head * a.segments * partial_floats;
+    const Partial result(a.segments > 1 ? head_partials + segment * partial_floats : scratch + own);
+    clear(result, a.width);
     for (int64_t run = first; run < last;) {
       // Rows of different slots read different keys: a run ends where the slot changes.
       int64_t next = run + 1;
       while (next < last && (!a.slots || a.slots[next / a.group] == a.slots[run / a.group])) ++next;
-      attend(a, call.attrs, head, run, next, scratch, call.out[0].as<float>());
+      const int64_t key_begin = a.segments > 1 ? segment * kSegment : 0;
+      const int64_t key_end = a.segments > 1 ? std::min(a.keys, key_begin + kSegment) : a.keys;
+      attend(a, call.attrs, {head, first, run, next}, key_begin, key_end, scratch, result);
       run = next;
+    }
+    if (a.segments == 1) {
+      store(a, head, first, last, result, call.out[0].as<float>());
+    } else if (finished_segments(call, head).fetch_add(1, std::memory_order_acq_rel) + 1 == a.segments) {
+      const Partial sum(scratch + own);
+      clear(sum, a.width);
+      for (int64_t j = 0; j < a.segments; ++j) merge(sum, Partial(head_partials + j * partial_floats), a.width);
+      store(a, head, first, last, sum, call.out[0].as<float>());
     }
   }
 }
@@ -244,10 +381,16 @@ bool supports(const OpCall& call, const Caps&) {
 }
 int64_t items(const CpuCall& call) {
   const AttentionArgs a(call);
-  return a.kv_heads * a.query_blocks;
+  if (a.segments > 1) {
+    for (int64_t head = 0; head < a.kv_heads; ++head) finished_segments(call, head).store(0, std::memory_order_relaxed);
+  }
+  return a.kv_heads * a.query_blocks * a.segments;
 }
-int64_t scratch(const OpCall& call, std::span<const int64_t>, int workers) {
-  return attention_scratch_floats(call.in[0].shape.back().count) * 4 * workers;
+int64_t scratch(const OpCall& call, std::span<const int64_t> bounds, int workers) {
+  const Shape& keys = call.in[1].shape;
+  const Dim& cells = keys.rank == 4 ? keys[2] : keys[0];
+  const int64_t most = cells.count * (cells.symbol < 0 ? 1 : bounds[cells.symbol]);
+  return AttentionScratch(keys.back().count, keys[1].count, div_up(most, kSegment), workers).bytes;
 }
 }  // namespace
 
