@@ -229,10 +229,10 @@ int32_t Sampler::draw(std::span<const float> logits, float top) {
   if (k < all) {
     kept = cut(true);
   } else {
-    for (size_t guess = 256; kept.first == 0; guess *= 16) {  // few distributions need more than the first
-      select_best(logits, guess, at_least);
-      kept = cut(guess >= all || candidates_.size() < guess);
-    }
+    constexpr size_t kFew = 256;  // enough for most distributions
+    select_best(logits, kFew, at_least);
+    kept = cut(candidates_.size() < kFew);
+    if (kept.first == 0) return draw_among_many(logits, top, scale, uniform);
   }
 
   const double target = uniform * kept.second;
@@ -242,6 +242,57 @@ int32_t Sampler::draw(std::span<const float> logits, float top) {
     if (sum > target) return candidates_[i].second;
   }
   return candidates_[kept.first - 1].second;
+}
+
+// The same cut and draw where hundreds or more tokens are kept. Tokens are counted into buckets of falling logit, and
+// only the bucket in which the cut or the draw lies is put in order: a sort of all would take a hundred times as long.
+int32_t Sampler::draw_among_many(std::span<const float> logits, float top, float scale, double uniform) {
+  constexpr int kPerNat = 64;
+  constexpr int kBuckets = 88 * kPerNat;  // weights end at e^-87
+  weights_.resize(logits.size());
+  const double total = exp_into(logits, top, scale, weights_);
+  const auto bucket_of = [&](size_t i) {
+    return std::min(static_cast<int>((top - logits[i]) * scale * kPerNat), kBuckets - 1);
+  };
+  const auto eligible = [&](size_t i) { return weights_[i] > 0 && weights_[i] >= options_.min_p; };
+  buckets_.assign(kBuckets, 0.0);
+  for (size_t i = 0; i < logits.size(); ++i)
+    if (eligible(i)) buckets_[bucket_of(i)] += weights_[i];
+
+  // Walks best first to where the sum exceeds `limit`, or reaches it if `inclusive`; the bucket there is left sorted in
+  // candidates_. Returns the position in it and the sum up to and with it; past the end where the limit is not met.
+  struct Place {
+    int bucket;
+    size_t position;
+    double sum;
+  };
+  const auto walk = [&](double limit, bool inclusive) -> Place {
+    const auto met = [&](double sum) { return inclusive ? sum >= limit : sum > limit; };
+    double before = 0;
+    int bucket = 0, last = 0;
+    for (; bucket < kBuckets && !met(before + buckets_[bucket]); before += buckets_[bucket++])
+      if (buckets_[bucket] > 0) last = bucket;
+    if (bucket == kBuckets) {  // never met: the end of the last bucket with anything in it
+      bucket = last;
+      before -= buckets_[last];
+    }
+    candidates_.clear();
+    for (size_t i = 0; i < logits.size(); ++i)
+      if (eligible(i) && bucket_of(i) == bucket) candidates_.emplace_back(logits[i], static_cast<int32_t>(i));
+    std::sort(candidates_.begin(), candidates_.end(), better);
+    for (size_t at = 0; at < candidates_.size(); ++at) {
+      before += weights_[candidates_[at].second];
+      if (met(before)) return {bucket, at, before};
+    }
+    return {bucket, candidates_.size() - 1, before};
+  };
+  const Place cut = walk(options_.top_p < 1 ? options_.top_p * total : 2 * total, true);
+  const Place drawn = walk(uniform * cut.sum, false);
+  if (drawn.bucket > cut.bucket || (drawn.bucket == cut.bucket && drawn.position > cut.position)) {
+    walk(options_.top_p < 1 ? options_.top_p * total : 2 * total, true);  // rounding: the last one kept
+    return candidates_[cut.position].second;
+  }
+  return candidates_[drawn.position].second;
 }
 
 void Sampler::logprobs(std::span<const float> logits, Sampled& sampled) {

@@ -63,6 +63,7 @@ class Sampler {
   bool penalizes() const;
   void apply_penalties(std::span<float> logits);
   int32_t draw(std::span<const float> logits, float top);
+  int32_t draw_among_many(std::span<const float> logits, float top, float scale, double uniform);
   void select_best(std::span<const float> logits, size_t count, float at_least);
   void logprobs(std::span<const float> logits, Sampled& sampled);
 
@@ -72,6 +73,7 @@ class Sampler {
   std::vector<int32_t> counts_;  // of history_, by id
   std::vector<float> work_;      // logits after bias, mask and penalties
   std::vector<float> weights_;
+  std::vector<double> buckets_;
   std::vector<Candidate> candidates_;  // best first after select_best
   uint64_t counter_ = 0;
 };

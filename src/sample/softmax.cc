@@ -64,22 +64,22 @@ size_t find_first(std::span<const float> values, float value) {
 }
 
 double exp_into(std::span<const float> values, float top, float scale, std::span<float> out) {
+  constexpr size_t kBlock = 256;  // loops that do one thing each: compilers vectorise the first as it stands
+  std::array<float, kBlock> block;
   std::array<double, kLanes> sums{};
-  size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes) {
-    std::array<float, kLanes> e;
-    for (size_t k = 0; k < kLanes; ++k) e[k] = exp_lane((values[i + k] - top) * scale);
-    for (size_t k = 0; k < kLanes; ++k) sums[k] += e[k];
-    if (!out.empty()) std::copy(e.begin(), e.end(), out.begin() + i);
+  double tail = 0;
+  for (size_t begin = 0; begin < values.size(); begin += kBlock) {
+    const size_t count = std::min(kBlock, values.size() - begin);
+    const float* in = values.data() + begin;
+    float* e = out.empty() ? block.data() : out.data() + begin;
+    for (size_t i = 0; i < count; ++i) e[i] = exp_lane((in[i] - top) * scale);
+    size_t i = 0;
+    for (; i + kLanes <= count; i += kLanes)
+      for (size_t k = 0; k < kLanes; ++k) sums[k] += e[i + k];
+    for (; i < count; ++i) tail += e[i];
   }
-  double sum = 0;
-  for (double lane : sums) sum += lane;
-  for (; i < values.size(); ++i) {
-    const float e = exp_lane((values[i] - top) * scale);
-    sum += e;
-    if (!out.empty()) out[i] = e;
-  }
-  return sum;
+  for (double lane : sums) tail += lane;
+  return tail;
 }
 
 }  // namespace weft
