@@ -6,7 +6,7 @@
 //   WEFT_TRY(std::string prompt, chat.render(context, {.bos_token = "<s>", .eos_token = "</s>"}));
 //
 // The language is Jinja2's as Hugging Face sets it up (docs/chat-templates.md). A parsed template is immutable: several
-// threads may render it at once. Needs about 1 MiB of stack for templates at the limits; ordinary ones a few KiB.
+// threads may render it at once. At the limits a rendering needs 384 KiB of stack.
 #pragma once
 
 #include <memory>

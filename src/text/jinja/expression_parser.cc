@@ -13,8 +13,8 @@ ExpressionParser::ExpressionParser(std::vector<Token> tokens) : tokens_(std::mov
   program_.loop = intern("loop");
 }
 
-Token ExpressionParser::next() {
-  Token token = tokens_[at_];
+const Token& ExpressionParser::next() {
+  const Token& token = tokens_[at_];
   if (at_ + 1 < tokens_.size()) ++at_;
   return token;
 }
@@ -126,82 +126,91 @@ Maybe<const Expr*> ExpressionParser::parse_expression(bool conditional) {
 
 namespace {
 
-// Levels of left-associative operators, weakest first. Level 2 is `not`, 3 the comparisons, 5 is `~`.
+// Binding strengths, weakest first. `not` stands at kNot: weaker than comparisons, stronger than `and`.
+enum Level : int { kOr, kAnd, kNot, kComparison, kSum, kConcat, kProduct, kPower, kNoOperator = -1 };
+
 struct Infix {
-  int level;
-  std::string_view symbol;
-  Op op;
+  int level = kNoOperator;
+  Op op = Op::add;
+  bool two_words = false;  // not in
 };
-constexpr Infix kInfix[] = {{4, "+", Op::add},       {4, "-", Op::sub}, {6, "*", Op::mul}, {6, "/", Op::div},
-                            {6, "//", Op::floordiv}, {6, "%", Op::mod}, {7, "**", Op::pow}};
-constexpr std::pair<std::string_view, Op> kCompare[] = {{"==", Op::eq}, {"!=", Op::ne}, {"<", Op::lt},
-                                                        {"<=", Op::le}, {">", Op::gt},  {">=", Op::ge}};
+
+Infix infix_of(const Token& token, const Token& after) {
+  if (token.type == Tok::symbol) {
+    switch (token.symbol) {
+      case symbol_code("+"):
+        return {kSum, Op::add};
+      case symbol_code("-"):
+        return {kSum, Op::sub};
+      case symbol_code("~"):
+        return {kConcat};
+      case symbol_code("*"):
+        return {kProduct, Op::mul};
+      case symbol_code("/"):
+        return {kProduct, Op::div};
+      case symbol_code("//"):
+        return {kProduct, Op::floordiv};
+      case symbol_code("%"):
+        return {kProduct, Op::mod};
+      case symbol_code("**"):
+        return {kPower, Op::pow};
+      case symbol_code("=="):
+        return {kComparison, Op::eq};
+      case symbol_code("!="):
+        return {kComparison, Op::ne};
+      case symbol_code("<"):
+        return {kComparison, Op::lt};
+      case symbol_code("<="):
+        return {kComparison, Op::le};
+      case symbol_code(">"):
+        return {kComparison, Op::gt};
+      case symbol_code(">="):
+        return {kComparison, Op::ge};
+      default:
+        return {};
+    }
+  }
+  if (token.type != Tok::name) return {};
+  if (token.text == "or") return {kOr};
+  if (token.text == "and") return {kAnd};
+  if (token.text == "in") return {kComparison, Op::in};
+  if (token.text == "not" && after.type == Tok::name && after.text == "in") return {kComparison, Op::not_in, true};
+  return {};
+}
 
 }  // namespace
 
+// Precedence climbing: operators that bind at least as strongly as `level`. All are left-associative, even **.
 Maybe<const Expr*> ExpressionParser::parse_binary(int level) {
   int line = current().line;
-  if (level == 2 && is_word("not")) {
+  const Expr* left = nullptr;
+  if (level <= kNot && is_word("not")) {
     JINJA_TRY(auto nested, enter());
     next();
-    JINJA_TRY(const Expr* inner, parse_binary(2));
-    return finish(make(ExprKind::not_, line, {inner}));
-  }
-  if (level == 2) return parse_compare();
-  if (level == 8) return parse_unary(true);
-  JINJA_TRY(const Expr* left, parse_binary(level + 1));
-  if (level == 5) {
-    if (!is_symbol("~")) return left;
-    Expr* concat = make(ExprKind::concat, line, {left});
-    while (skip_symbol("~")) {
-      JINJA_TRY(const Expr* part, parse_binary(6));
-      concat->parts.push_back(part);
-    }
-    return finish(concat);
+    JINJA_TRY(const Expr* inner, parse_binary(kNot));
+    JINJA_TRY(left, finish(make(ExprKind::not_, line, {inner})));
+  } else {
+    JINJA_TRY(left, parse_unary(true));
   }
   while (true) {
-    if (level < 2) {
-      if (!skip_word(level == 0 ? "or" : "and")) return left;
-      JINJA_TRY(const Expr* right, parse_binary(level + 1));
-      JINJA_TRY(left, finish(make(level == 0 ? ExprKind::or_ : ExprKind::and_, line, {left, right})));
-      continue;
-    }
-    auto infix =
-        std::ranges::find_if(kInfix, [&](const Infix& each) { return each.level == level && is_symbol(each.symbol); });
-    if (infix == std::end(kInfix)) return left;
-    next();
-    JINJA_TRY(const Expr* right, parse_binary(level + 1));
-    Expr* binary = make(ExprKind::binary, line, {left, right});
-    binary->ops = {infix->op};
-    JINJA_TRY(left, finish(binary));
-  }
-}
-
-Maybe<const Expr*> ExpressionParser::parse_compare() {
-  int line = current().line;
-  JINJA_TRY(const Expr* first, parse_binary(4));
-  std::vector<Op> ops;
-  std::vector<const Expr*> parts = {first};
-  while (true) {
-    auto sign = std::ranges::find_if(kCompare, [&](const auto& each) { return is_symbol(each.first); });
-    if (sign != std::end(kCompare)) {
-      ops.push_back(sign->second);
-    } else if (is_word("in")) {
-      ops.push_back(Op::in);
-    } else if (is_word("not") && look().type == Tok::name && look().text == "in") {
-      ops.push_back(Op::not_in);
+    Infix infix = infix_of(current(), look());
+    if (infix.level == kNoOperator || infix.level < level) return left;
+    bool chain = infix.level == kComparison || infix.level == kConcat;
+    ExprKind kind = infix.level == kOr           ? ExprKind::or_
+                    : infix.level == kAnd        ? ExprKind::and_
+                    : infix.level == kComparison ? ExprKind::compare
+                    : infix.level == kConcat     ? ExprKind::concat
+                                                 : ExprKind::binary;
+    Expr* expr = make(kind, line, {left});
+    for (Infix each = infix; each.level == infix.level; each = chain ? infix_of(current(), look()) : Infix()) {
       next();
-    } else {
-      break;
+      if (each.two_words) next();
+      JINJA_TRY(const Expr* right, parse_binary(infix.level + 1));
+      expr->parts.push_back(right);
+      if (kind == ExprKind::compare || kind == ExprKind::binary) expr->ops.push_back(each.op);
     }
-    next();
-    JINJA_TRY(const Expr* part, parse_binary(4));
-    parts.push_back(part);
+    JINJA_TRY(left, finish(expr));
   }
-  if (ops.empty()) return first;
-  Expr* compare = make(ExprKind::compare, line, std::move(parts));
-  compare->ops = std::move(ops);
-  return finish(compare);
 }
 
 Maybe<const Expr*> ExpressionParser::parse_unary(bool with_filter) {
@@ -243,7 +252,7 @@ Maybe<const Expr*> ExpressionParser::parse_postfix(const Expr* expr) {
 }
 
 Maybe<const Expr*> ExpressionParser::parse_name(bool allow_space) {
-  Token token = next();
+  const Token& token = next();
   Expr* expr = make(ExprKind::literal, token.line);
   if (token.text == "true" || token.text == "True" || token.text == "false" || token.text == "False") {
     expr->literal = Kind::boolean;
@@ -383,9 +392,9 @@ Maybe<const Expr*> ExpressionParser::parse_dict() {
 }
 
 Maybe<const Expr*> ExpressionParser::parse_subscript(const Expr* expr) {
-  Token token = next();
+  const Token& token = next();
   if (token.text == ".") {
-    Token name = next();
+    const Token& name = next();
     if (name.type == Tok::name) {
       Expr* attribute = make(ExprKind::attribute, token.line, {expr});
       attribute->text = name.text;

@@ -29,8 +29,8 @@ class ExpressionParser {
 
   const Token& current() const { return tokens_[at_]; }
   const Token& look() const { return tokens_[at_ + 1 < tokens_.size() ? at_ + 1 : at_]; }
-  Token next();
-  bool is_symbol(std::string_view text) const { return current().type == Tok::symbol && current().text == text; }
+  const Token& next();
+  bool is_symbol(std::string_view text) const { return current().symbol == symbol_code(text); }
   bool is_word(std::string_view text) const { return current().type == Tok::name && current().text == text; }
   bool skip_symbol(std::string_view text);
   bool skip_word(std::string_view text);
@@ -59,7 +59,6 @@ class ExpressionParser {
   Expr* make(ExprKind kind, int line, std::vector<const Expr*> parts = {});
   Maybe<const Expr*> finish(Expr* expr);  // computes the depth and checks it
   Maybe<const Expr*> parse_binary(int level);
-  Maybe<const Expr*> parse_compare();
   Maybe<const Expr*> parse_unary(bool with_filter);
   Maybe<const Expr*> parse_postfix(const Expr* expr);
   Maybe<const Expr*> parse_primary();

@@ -332,6 +332,7 @@ class Lexer {
       open.pop_back();
     }
     push(Tok::symbol, std::string(symbol));
+    tokens_.back().symbol = symbol_code(symbol);
     advance(symbol.size());
     return {};
   }

@@ -313,12 +313,12 @@ class Parser : ExpressionParser {
 
   Maybe<Stmt*> parse_break() {
     if (loops_ == 0) return error("'" + current().text + "' outside of a loop");
-    Token word = next();
+    const Token& word = next();
     return make(word.text == "break" ? StmtKind::break_ : StmtKind::continue_, word.line);
   }
 
   Maybe<Stmt*> parse_loading() {
-    Token word = next();
+    const Token& word = next();
     Stmt* stmt = make(StmtKind::unsupported, word.line);
     stmt->text = "'" + word.text + "' needs other templates, which a chat template does not have";
     while (current().type != Tok::block_end && current().type != Tok::end) next();
@@ -326,7 +326,7 @@ class Parser : ExpressionParser {
   }
 
   Maybe<Stmt*> parse_autoescape() {
-    Token word = next();
+    const Token& word = next();
     JINJA_TRY(const Expr* value, parse_expression());
     bool off = value->kind == ExprKind::literal && value->literal == Kind::boolean && value->integer == 0;
     Stmt* stmt = make(off ? StmtKind::scope : StmtKind::unsupported, word.line);
