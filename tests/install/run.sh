@@ -37,9 +37,14 @@ gcc -std=c99 -pedantic -Wall -Wextra -Werror "$source_dir/examples/hello.c" "${f
 g++ -std=c++20 -Wall -Wextra -Werror "$source_dir/examples/hello.cc" "${flags[@]}" -o "$work/pc_cc"
 "$work/pc_c" "${model[@]}" | cmp - "$work/c.txt"
 "$work/pc_cc" "${model[@]}" | cmp - "$work/cc.txt"
+g++ -std=c++20 -Wall -Wextra -Werror "$source_dir/tests/install/wrapper_check.cc" "${flags[@]}" -pthread -o "$work/check"
+"$work/check" "${model[@]}"
 if command -v clang++-19 > /dev/null; then
   clang++-19 -stdlib=libc++ -std=c++20 -Wall -Wextra -Werror "$source_dir/examples/hello.cc" "${flags[@]}" -o "$work/pc_clang"
   "$work/pc_clang" "${model[@]}" | cmp - "$work/cc.txt"
+  clang++-19 -stdlib=libc++ -std=c++20 -Wall -Wextra -Werror "$source_dir/tests/install/wrapper_check.cc" "${flags[@]}" \
+    -pthread -o "$work/check_clang"
+  "$work/check_clang" "${model[@]}"
 fi
 
 # The last line differs (a count of tokens), the story may not.
