@@ -32,7 +32,7 @@ Ran weft(std::vector<std::string> arguments, const RunOptions& options = {});
 // The document on stdout; an empty object and a failed test where it is none.
 OrderedJson parse_output(const Ran& ran);
 
-// stderr is exactly one line "weft: …" without the words of a crash.
+// stderr ends in the one line "weft: …" that names `named`, and stdout is empty.
 void expect_one_line_error(const Ran& ran, int status, const std::string& named);
 
 // The program on a terminal of its own.

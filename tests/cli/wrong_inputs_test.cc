@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "file/gguf_writer.h"
+#include "file/tensor_file.h"
 #include "native_host.h"
 #include "run_weft.h"
 
@@ -54,7 +55,7 @@ std::string written(const std::string& name, const std::string& bytes) {
 
 // Every command that opens a model says the same.
 void expect_refused(const std::string& path, const std::string& named) {
-  expect_one_line_error(weft({"generate", "-m", path, "-p", "Hello", "-n", "1"}), 1, named);
+  expect_one_line_error(weft({"generate", "-m", path, "--ids", "1", "-n", "1"}), 1, named);
   expect_one_line_error(weft({"logits", "-m", path, "--ids", "1", "-o", temp_path("never.npy")}), 1, named);
   EXPECT_FALSE(fs::exists(temp_path("never.npy")));
 }
@@ -119,9 +120,9 @@ TEST(WrongInputs, ContextLongerThanTheModels) {
 TEST(WrongInputs, PromptThatDoesNotFit) {
   std::string ids = "1";
   for (int i = 0; i < 40; ++i) ids += ",2";
-  expect_one_line_error(weft({"generate", "-m", golden_llama(), "-c", "16", "--ids", ids}), 1, "[context-full]");
-  expect_one_line_error(weft({"generate", "-m", golden_llama(), "--ids", "1,99999"}), 1, "99999");
-  EXPECT_EQ(weft({"generate", "-m", golden_llama(), "--ids", "1,x"}).status, 1);
+  expect_one_line_error(weft({"generate", "-m", tiny_model(), "-c", "16", "--ids", ids}), 1, "[context-full]");
+  expect_one_line_error(weft({"generate", "-m", tiny_model(), "--ids", "1,99999"}), 1, "99999");
+  EXPECT_EQ(weft({"generate", "-m", tiny_model(), "--ids", "1,x"}).status, 1);
 }
 
 TEST(WrongInputs, UnwritableOutput) {

@@ -3,9 +3,9 @@
 #include <strings.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <deque>
 #include <map>
 
 namespace weft::cli {
@@ -233,8 +233,14 @@ ProgramInfo Parser::describe() const {
         info.positional = extra->second.positional;
         info.repeats = extra->second.repeats;
       }
+      if (info.names[0] == "-h") info.group = "Common";
+      if (info.positional) info.value.clear();
       command.options.push_back(std::move(info));
     }
+    // What a command takes comes first, its help last.
+    const auto rank = [](const OptionInfo& o) { return o.positional ? 0 : o.names[0] == "-h" ? 2 : 1; };
+    std::stable_sort(command.options.begin(), command.options.end(),
+                     [&](const OptionInfo& a, const OptionInfo& b) { return rank(a) < rank(b); });
     program.commands.push_back(std::move(command));
   }
   return program;

@@ -156,7 +156,7 @@ class Chat {
     } else if (name == "/stats") {
       note(stats_ ? statistics_line(*stats_, true) : "no answer yet");
     } else {
-      return fail(Code::invalid_argument, "chat", "command", "one of /help lists", line);
+      return fail(Code::invalid_argument, "chat", "command", "one that /help lists", line);
     }
     return true;
   }

@@ -1,5 +1,7 @@
 #include "help.h"
 
+#include <algorithm>
+
 #include "terminal.h"
 
 namespace weft::cli {
@@ -42,7 +44,10 @@ std::string names_of(const OptionInfo& option) {
 std::string usage_of(const CommandInfo& command) {
   std::string text = "weft " + command.name;
   for (const OptionInfo& option : command.options) {
-    if (option.positional) text += option.required ? " " + option.names[0] : " [" + option.names[0] + "]";
+    if (!option.positional) continue;
+    std::string name = option.names[0];
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
+    text += option.required ? " " + name : " [" + name + "]";
   }
   return text + " [options]";
 }
@@ -54,6 +59,13 @@ std::vector<std::string> groups_of(const CommandInfo& command) {
     if (std::find(groups.begin(), groups.end(), option.group) == groups.end()) groups.push_back(option.group);
   }
   return groups;
+}
+
+// Where the indented lines end.
+size_t examples_end(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size() && text[at] == ' ') at = std::min(text.find('\n', at), text.size() - 1) + 1;
+  return at;
 }
 
 std::string roff(std::string_view text) {
@@ -96,7 +108,11 @@ std::string command_help(const CommandInfo& command) {
       if (option.group == group) text += row(names_of(option), option.help);
     }
   }
-  return text + "\n" + styled(stdout, Style::bold, "Examples") + "\n" + command.examples;
+  text += "\n" + styled(stdout, Style::bold, "Examples") + "\n";
+  // Lines that are not indented are remarks.
+  const size_t remarks = examples_end(command.examples);
+  text += command.examples.substr(0, remarks);
+  return remarks < command.examples.size() ? text + "\n" + command.examples.substr(remarks) : text;
 }
 
 std::string man_page(const ProgramInfo& program, std::string_view version) {
@@ -115,7 +131,9 @@ std::string man_page(const ProgramInfo& program, std::string_view version) {
       text += option.value.empty() ? "\n" : " \\fI" + roff(option.value) + "\\fR\n";
       text += roff(option.help) + ".\n";
     }
-    text += ".PP\nExamples:\n.nf\n" + roff(command.examples) + ".fi\n";
+    const size_t remarks = examples_end(command.examples);
+    if (remarks < command.examples.size()) text += ".PP\n" + roff(command.examples.substr(remarks));
+    text += ".PP\nExamples:\n.nf\n" + roff(command.examples.substr(0, remarks)) + ".fi\n";
   }
   text +=
       ".SH EXIT STATUS\n0 on success, 1 on an error (one line on standard error), 2 for wrong usage, 130 when "

@@ -203,11 +203,6 @@ Outcome run(Context& context, const Options& o) {
     lossy += is_block(item.from) && item.from != item.to;
   }
   WEFT_CHECK_OK(check_space(o.out, static_cast<int64_t>(writer.file_bytes())));
-  if (lossy > 0) {
-    note(styled(stderr, Style::dim,
-                format("%lld tensors are quantised already: converting them again loses some more",
-                       static_cast<long long>(lossy))));
-  }
   WEFT_CHECK_OK(writer.begin());
   Progress bar("writing " + o.out);
   int64_t done = 0;
@@ -217,6 +212,11 @@ Outcome run(Context& context, const Options& o) {
   }
   WEFT_CHECK_OK(writer.end());
   bar.clear();
+  if (lossy > 0) {
+    note(styled(stderr, Style::dim,
+                format("%lld tensors are quantised already: converting them again loses some more",
+                       static_cast<long long>(lossy))));
+  }
   const auto bytes = static_cast<int64_t>(writer.file_bytes());
   if (context.common.json) {
     WEFT_CHECK_OK(context.print_json({{"path", o.out},

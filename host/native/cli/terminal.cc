@@ -96,6 +96,7 @@ std::string human_count(double count) {
 }
 
 std::string human_seconds(double value) {
+  if (value < 0.00995) return format("%.1f ms", value * 1000);
   if (value < 0.9995) return format("%.0f ms", value * 1000);
   if (value < 59.95) return format("%.1f s", value);
   const int64_t whole = std::llround(std::fmin(value, 1e9));
