@@ -353,5 +353,17 @@ TEST(Quantize, FromSafetensorsGivesTheSameModel) {
   }
 }
 
+TEST(Quantize, KeepsTheTokenizerOfAFolder) {
+  const auto tokenizer = shared_data("tokenizers/json/gpt2/tokenizer.json");
+  if (!tokenizer) GTEST_SKIP() << "skipped: no shared data";
+  const std::string folder = temp_path("with-tokenizer"), out = temp_path("with-tokenizer.gguf");
+  fs::copy(golden_dir("llama/hf"), folder);
+  fs::copy_file(*tokenizer, folder + "/tokenizer.json");
+  ASSERT_EQ(weft({"quantize", folder, out, "q8_0"}).status, 0);
+  const Ran kept = weft({"tokenize", "-m", out, "-p", "Hello world's 123", "--json"});
+  EXPECT_EQ(kept.status, 0) << kept.err;
+  EXPECT_EQ(kept.out, weft({"tokenize", "-m", *tokenizer, "-p", "Hello world's 123", "--json"}).out);
+}
+
 }  // namespace
 }  // namespace weft::test
