@@ -3,6 +3,7 @@
 
 #define HWY_COMPILE_ONLY_STATIC  // one row at a time: not worth an instruction set of its own
 #include "base/check.h"
+#include "base/half.h"
 #include "ops/linear/formats-inl.h"
 #include "ops/linear/rows16.h"
 

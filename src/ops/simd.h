@@ -30,8 +30,7 @@
 #define WEFT_SIMD_FUNCTION(level, function)                \
   ((level) == CpuLevel::avx512_vnni ? &N_AVX3_DL::function \
    : (level) == CpuLevel::avx2      ? &N_AVX2::function    \
-                                    : &HWY_STATIC_NAMESPACE_NAME::function)
-#define HWY_STATIC_NAMESPACE_NAME N_SSE2
+                                    : &HWY_NAMESPACE::function)
 #else
 #define HWY_COMPILE_ONLY_STATIC
 #define WEFT_SIMD_FUNCTION(level, function) ((void)(level), &HWY_STATIC_DISPATCH(function))

@@ -52,7 +52,7 @@ HWY_AFTER_NAMESPACE();
 namespace weft::test {
 namespace {
 
-using Function = HWY_STATIC_NAMESPACE_NAME::Function;
+using Function = HWY_NAMESPACE::Function;
 
 std::vector<float> evaluate(CpuLevel level, int function, const std::vector<float>& x, const std::vector<float>& f) {
   std::vector<float> y(x.size());
@@ -63,7 +63,7 @@ std::vector<float> evaluate(CpuLevel level, int function, const std::vector<floa
   } else if (level == CpuLevel::avx2) {
     N_AVX2::evaluate(static_cast<N_AVX2::Function>(function), x.data(), f.data(), y.data(), n);
   } else {
-    HWY_STATIC_NAMESPACE_NAME::evaluate(static_cast<Function>(function), x.data(), f.data(), y.data(), n);
+    HWY_NAMESPACE::evaluate(static_cast<Function>(function), x.data(), f.data(), y.data(), n);
   }
 #endif
   return y;
