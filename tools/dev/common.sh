@@ -58,6 +58,6 @@ build() {
   fi
 }
 
-weft_program() { echo "$root/build/release/host/native/cli/weft"; }
+weft_program() { echo "$root/build/release/weft"; }
 
-build_release() { build release weft_cli; }
+build_release() { build release weft_program; }
