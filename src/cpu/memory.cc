@@ -35,6 +35,16 @@ Result<Memory> Memory::zeroed(int64_t bytes, bool huge, const char* what) {
   return memory;
 }
 
+void Memory::use_small_pages(int64_t offset) {
+#if defined(WEFT_HAS_MMAP) && defined(MADV_NOHUGEPAGE)
+  constexpr int64_t kPage = 65536;  // a multiple of every page size in use
+  const int64_t begin = (offset + kPage - 1) / kPage * kPage;
+  if (begin < size_) madvise(data_ + begin, static_cast<size_t>(size_ - begin), MADV_NOHUGEPAGE);
+#else
+  (void)offset;
+#endif
+}
+
 Memory::~Memory() {
   if (!data_) return;
 #ifdef WEFT_HAS_MMAP

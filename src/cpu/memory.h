@@ -24,6 +24,9 @@ class Memory {
   // (a fault each 4 KB costs more than the copy itself). out_of_memory names `what`.
   static Result<Memory> zeroed(int64_t bytes, bool huge, const char* what);
 
+  // What is not touched yet from `offset` on comes in ordinary pages again.
+  void use_small_pages(int64_t offset);
+
   std::byte* data() const { return data_; }
   int64_t size() const { return size_; }
 
