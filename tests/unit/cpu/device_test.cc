@@ -11,6 +11,8 @@
 namespace {
 std::atomic<int64_t> allocations{0};
 }
+// Sanitizers bring an operator new of their own; what is counted then is nothing.
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
 void* operator new(size_t size) {
   ++allocations;
   if (void* p = std::malloc(size ? size : 1)) return p;
@@ -18,6 +20,7 @@ void* operator new(size_t size) {
 }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, size_t) noexcept { std::free(p); }
+#endif
 
 namespace weft::test {
 namespace {
