@@ -42,6 +42,13 @@ inline int round_even(float value, int low, int high) {
   constexpr float kMagic = 12582912.0f;
   return static_cast<int>((clamp(value, static_cast<float>(low), static_cast<float>(high)) + kMagic) - kMagic);
 }
+// The first value of the largest magnitude. By index: clang 19 at -O3 compiles the loop that carries the value itself
+// wrongly where it is unrolled (it then picked a smaller one in some K-quant groups).
+inline float extreme_of(const float* values, int n) {
+  int at = 0;
+  for (int i = 1; i < n; ++i) at = std::abs(values[i]) > std::abs(values[at]) ? i : at;
+  return values[at];
+}
 inline float inverse(float scale) { return scale != 0 ? 1.0f / scale : 0.0f; }
 
 }  // namespace weft::formats

@@ -29,8 +29,7 @@ float symmetric_error(const float* x, int n, int offset, float scale, uint8_t* c
 
 // The best scale found for one group, of either sign.
 float fit_symmetric(const float* x, int n, int offset) {
-  float extreme = 0;
-  for (int i = 0; i < n; ++i) extreme = std::abs(x[i]) > std::abs(extreme) ? x[i] : extreme;
+  const float extreme = extreme_of(x, n);
   if (!(std::abs(extreme) > std::numeric_limits<float>::min())) return 0;
   float best_gain = -1, best = 0;
   for (int step = -7; step <= 7; ++step) {
@@ -106,12 +105,8 @@ SymmetricBlock search_symmetric(const float* values, int offset, int scale_low) 
   SymmetricBlock block;
   block.code.fill(static_cast<uint8_t>(offset));
   std::array<float, 16> scales;
-  float extreme = 0;
-  for (int g = 0; g < 16; ++g) {
-    scales[g] = fit_symmetric(values + g * kGroup, kGroup, offset);
-    if (std::abs(scales[g]) > std::abs(extreme)) extreme = scales[g];
-  }
-  block.d = round_to_f16(extreme / static_cast<float>(scale_low));
+  for (int g = 0; g < 16; ++g) scales[g] = fit_symmetric(values + g * kGroup, kGroup, offset);
+  block.d = round_to_f16(extreme_of(scales.data(), 16) / static_cast<float>(scale_low));
   if (block.d == 0) return block;
   for (int g = 0; g < 16; ++g) {
     const float* x = values + g * kGroup;

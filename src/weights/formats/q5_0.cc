@@ -26,8 +26,7 @@ void decode_q5_0(const std::byte* blocks, float* out, int64_t n) {
 
 void encode_q5_0(const float* values, std::byte* out, int64_t n) {
   for (int64_t b = 0; b < n / kBlock; ++b, values += kBlock, out += kBytes) {
-    float extreme = 0;
-    for (int i = 0; i < kBlock; ++i) extreme = std::abs(values[i]) > std::abs(extreme) ? values[i] : extreme;
+    const float extreme = extreme_of(values, kBlock);
     const float d = extreme / -16;
     const float id = inverse(d);
     store_f16(out, d);
