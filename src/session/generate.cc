@@ -11,7 +11,10 @@ namespace {
 class AnswerText {
  public:
   AnswerText(const Tokenizer* tokenizer, const GenerateRequest& request) : stop_(request.stop) {
-    if (tokenizer) decoder_.emplace(*tokenizer);
+    if (!tokenizer) return;
+    // After nothing but a beginning-of-text token the answer is the text, without the space that encoding adds.
+    const bool at_start = std::ranges::all_of(request.prompt, [&](int32_t id) { return tokenizer->is_control(id); });
+    decoder_.emplace(*tokenizer, at_start);
   }
   // The text that `id` completes; `stopped` if a stop string ended the answer.
   std::string_view push(int32_t id, bool& stopped) {

@@ -94,7 +94,9 @@ Task<Result<std::unique_ptr<LanguageModel>>> LanguageModel::load(Host& host, std
     impl->tokenizer = *std::move(tokenizer);
   } else {
     impl->tokenizer_error = std::move(tokenizer.error());
-    host.log(LogLevel::warning, "no text, token ids only: " + impl->tokenizer_error->message());
+    // A file made without one is as its maker meant it; one that this build cannot read is a surprise.
+    const bool none = impl->tokenizer_error->code == Code::no_tokenizer;
+    host.log(none ? LogLevel::info : LogLevel::warning, "no text, token ids only: " + impl->tokenizer_error->message());
   }
   if (const auto* ends = file->metadata().peek<std::vector<int64_t>>("weft.eos_token_ids"))
     for (int64_t id : *ends) impl->end_ids.push_back(static_cast<int32_t>(id));

@@ -126,6 +126,8 @@ Result<WeightInfo> Weights::find(std::string_view name) const {
   return w;
 }
 
+constexpr uint64_t kLargestPage = 64 << 10;
+
 Task<Status> Weights::read_rows(const WeightInfo& weight, int64_t chunk_bytes,
                                 std::function<Status(int64_t, std::span<const std::byte>)> sink) {
   const WeightInfo w = weight;  // the caller's may be gone after the first suspension
@@ -152,6 +154,11 @@ Task<Status> Weights::read_rows(const WeightInfo& weight, int64_t chunk_bytes,
       in = changed;
     }
     WEFT_CO_CHECK_OK(sink(unit * layout.rows_per_unit, in));
+    if (!map) continue;
+    // Chunk by chunk: a whole embedding table beside its copy would be hundreds of megabytes. A little of the chunk
+    // before goes along, because the host rounds inward and would keep the page the two share.
+    const uint64_t before = std::min<uint64_t>(offset, kLargestPage);
+    source.release(w.tensor->offset + offset - before, before + count * layout.in);
   }
   co_return Status{};
 }

@@ -44,7 +44,8 @@ class Weights {
   Result<WeightInfo> find(std::string_view name) const;
   // Calls `sink` for consecutive chunks of whole rows, at most about `chunk_bytes` each (a multiple of head_dim rows
   // where rows are reordered; at least one row or head). A 1-D weight is one row. The bytes are aligned to their
-  // scalars and valid during the call only. The sink's error ends the reading and is returned.
+  // scalars and valid during the call only; mapped pages of a chunk may leave memory after it. The sink's error ends
+  // the reading and is returned.
   Task<Status> read_rows(const WeightInfo& weight, int64_t chunk_bytes,
                          std::function<Status(int64_t first_row, std::span<const std::byte> rows)> sink);
   Task<Result<WeightBytes>> read(const WeightInfo& weight);

@@ -117,8 +117,6 @@ Outcome bench(Context& context, const Options& o) {
     LoadOptions options = context.load_options();
     options.threads = static_cast<int>(count);
     if (options.context == 0) options.context = o.depth + std::max(o.prompt, o.generate + 1);
-    // Measured before the model is in memory, and with nothing else running.
-    const double bandwidth = o.generate > 0 ? measure_read_bandwidth(context.host, static_cast<int>(count)) : 0;
     WEFT_TRY(const auto model, context.load_model(options));
     WEFT_TRY(const auto session, context.wait(model->new_session()));
     device = model->caps().name;
@@ -128,8 +126,7 @@ Outcome bench(Context& context, const Options& o) {
       Measured m{.test = (generation ? "tg" : "pp") + std::to_string(generation ? o.generate : o.prompt) + at,
                  .prompt = generation ? 0 : o.prompt,
                  .generated = generation ? o.generate : 0,
-                 .threads = static_cast<int>(count),
-                 .bandwidth = bandwidth};
+                 .threads = static_cast<int>(count)};
       if (m.prompt + m.generated == 0) continue;
       Progress bar(m.test, Progress::Unit::items);
       // The first run touches the memory and is not counted; generating a few tokens is enough for that.
@@ -145,6 +142,11 @@ Outcome bench(Context& context, const Options& o) {
       m.step_bytes = bytes_of_step(model->model(), static_cast<double>(o.depth) + static_cast<double>(m.generated) / 2);
       all.push_back(std::move(m));
     }
+  }
+  const int64_t peak_bytes = peak_memory_bytes();  // of the models: the buffer below is not theirs
+  for (Measured& m : all) {
+    if (m.generated > 0)
+      m.bandwidth = measure_read_bandwidth(context.host, m.threads, static_cast<int64_t>(m.step_bytes));
   }
   if (!context.common.json) {
     WEFT_CHECK_OK(context.print(table(all, title)));
@@ -163,7 +165,7 @@ Outcome bench(Context& context, const Options& o) {
     tests.push_back(std::move(row));
   }
   WEFT_CHECK_OK(context.print_json(
-      {{"model", context.common.model}, {"device", device}, {"peak_bytes", peak_memory_bytes()}, {"tests", tests}}));
+      {{"model", context.common.model}, {"device", device}, {"peak_bytes", peak_bytes}, {"tests", tests}}));
   return kOk;
 }
 
