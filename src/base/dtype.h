@@ -26,8 +26,8 @@ enum class DType : uint8_t {
   q4_k,
   q5_k,
   q6_k,
-  // Activations quantised by block of 32 values. A row of K values is i8[K], f32 scale[K / 32], i32 negsum[K / 32]: minus
-  // the sum of the block's integers, which corrects for weights stored with an offset.
+  // Activations quantised by block of 32 values. A row of K values is i8[K], f32 scale[K / 32], i32 negsum[K / 32]:
+  // minus the sum of the block's integers, which corrects for weights stored with an offset.
   i8_32,
 };
 inline constexpr int kDTypeCount = static_cast<int>(DType::i8_32) + 1;

@@ -5,8 +5,9 @@
 
 namespace weft::cli {
 
-// Bytes a second that `threads` threads read from a buffer of `bytes`, again and again; the best of several passes. With
-// the bytes of a decode step it is the ceiling of generation on this machine, whichever cache or memory they fit in.
+// Bytes a second that `threads` threads read from a buffer of `bytes`, again and again; the best of several passes.
+// With the bytes of a decode step it is the ceiling of generation on this machine, whichever cache or memory they fit
+// in.
 double measure_read_bandwidth(Host& host, int threads, int64_t bytes);
 
 }  // namespace weft::cli
