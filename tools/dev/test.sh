@@ -57,7 +57,7 @@ tier_tsan() {
 
 tier_install() {
   build release all
-  if bash tests/install/run.sh; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  if bash tests/install/run.sh build/release; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
 readonly tiers="lint unit golden stories cli install tsan"
