@@ -44,18 +44,33 @@ configure() {
   fi
 }
 
-# build PRESET TARGET…: quiet; says so only when there is something to compile.
+# Says after two seconds that a build runs, and on a terminal how far it is.
+watch_build() {
+  [ -z "${DEV_SILENT:-}" ] || return 0
+  sleep 2
+  say "· building $1 (some minutes the first time) …"
+  [ -t 2 ] || return 0
+  while sleep 1; do printf '\r  %s\033[K' "$(grep -o '^\[[0-9]*/[0-9]*\]' "$2" | tail -n 1)" >&2; done
+}
+
+# build PRESET TARGET…: the output only if it fails.
 build() {
-  local preset=$1
+  local preset=$1 log watcher status=0
   shift
   configure "$preset"
-  local todo
-  todo=$(ninja -C "build/$preset" -n "$@" 2>/dev/null | grep -c '^\[[0-9]*/[0-9]*\] \(Building\|Linking\)') || true
-  if [ "$todo" -gt 1 ] && [ -z "${DEV_SILENT:-}" ]; then
-    step "building $preset ($todo steps)" ninja -C "build/$preset" "$@"
-  else
-    quietly "building $preset" ninja -C "build/$preset" "$@"
+  log=$(mktemp)
+  watch_build "$preset" "$log" &
+  watcher=$!
+  ninja -C "build/$preset" "$@" >"$log" 2>&1 || status=$?
+  kill "$watcher" 2>/dev/null || true
+  wait "$watcher" 2>/dev/null || true
+  if [ -t 2 ] && [ -z "${DEV_SILENT:-}" ]; then printf '\r\033[K' >&2; fi
+  if [ "$status" != 0 ]; then
+    grep -v '^\[' "$log" | tail -n 200 >&2
+    rm -f "$log"
+    die "building $preset failed"
   fi
+  rm -f "$log"
 }
 
 weft_program() { echo "$root/build/release/weft"; }
