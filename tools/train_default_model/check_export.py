@@ -10,6 +10,7 @@ oracle/gguf_reader.py and run by oracle/gguf_forward.py (rotary neighbours). The
 import argparse
 import json
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -27,9 +28,13 @@ PROMPTS = [
     "One day, a little dog named Max",
     "Tom and Mia went to the park.",
     "There was a big tree in the forest.",
-    "The little bird was sad because",
-    "Once upon a time, there was a princess who",
-    "Ben found a shiny stone. He",
+    "Once upon a time, there was a cat",
+    "Sara liked to draw.",
+    "A little boy named Tim wanted to",
+    "One day, it was raining.",
+    "The little rabbit was hungry.",
+    "Lily and Ben are friends. They like to",
+    "Once there was a kind old man who lived",
 ]
 TOKENIZER_CASES = [
     "Once upon a time, there was a little girl named Lily.",
@@ -149,8 +154,6 @@ def main():
         "tokenizer": [{"text": t, "ids": sp.encode(t)} for t in TOKENIZER_CASES],
     }
     lines = json.dumps(reference, indent=1, ensure_ascii=False)
-    import re
-
     lines = re.sub(r"\[\s+((?:-?[\d.e-]+,\s+)*-?[\d.e-]+)\s+\]", lambda m: "[" + " ".join(m[1].split()) + "]", lines)
     args.write.write_text(lines + "\n")
 

@@ -9,7 +9,6 @@ before (--predict), beside the text itself.
 
 import argparse
 import json
-import math
 import os
 import subprocess
 import sys
