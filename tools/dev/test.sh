@@ -1,13 +1,12 @@
 # ./dev test [tier|filter]: every tier, one tier, or the tests whose name matches.
 
-# Which build a tier uses. Parsers and planners run under the sanitizers; what runs a model uses the very build that
-# users run; the thread pool and sessions run once more under the thread sanitizer.
+# Which build a tier uses. Everything runs in the very build that users run; parsers and planners also under the address
+# and undefined-behaviour sanitizers, the thread pool and sessions under the thread sanitizer.
 readonly asan_tests="base file weights text sample graph models passes plan"
 readonly tsan_tests="cpu session"
 
-programs() { # programs PRESET NAME… → the test programs of these layers that exist in the tree
+programs() { # programs NAME… → the test programs of these layers that exist in the tree
   local name
-  shift
   for name in "$@"; do compgen -G "tests/unit/$name/*.cc" >/dev/null && echo "test_$name"; done
 }
 
@@ -40,10 +39,10 @@ tier_lint() {
 }
 
 tier_unit() {
-  build asan $(programs asan $asan_tests)
+  build asan $(programs $asan_tests)
   run_ctest asan -R "^unit\.(${asan_tests// /|})\$"
-  build release $(programs release ops cpu session)
-  run_ctest release -R '^unit\.(ops|cpu|session)$'
+  build release all
+  run_ctest release -L unit
 }
 
 tier_golden() { build release all && run_ctest release -L golden; }
@@ -51,7 +50,7 @@ tier_stories() { build release all && run_ctest release -L stories; }
 tier_cli() { build release all && run_ctest release -L cli; }
 
 tier_tsan() {
-  build tsan $(programs tsan $tsan_tests)
+  build tsan $(programs $tsan_tests)
   run_ctest tsan -R "^unit\.(${tsan_tests// /|})\$"
 }
 
