@@ -35,12 +35,18 @@ as_root() {
   fi
 }
 
-# configure PRESET: only when the build folder is new or the presets are newer.
+# configure PRESET: only when the build folder is new, the presets are newer or tests are wanted (DEV_TESTS) and not there.
+# The program alone needs none of the packages that the tests need.
 configure() {
-  local dir=$root/build/$1 launcher=()
-  command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  local dir=$root/build/$1 options=() tests=${DEV_TESTS:-OFF}
+  if grep -q '^WEFT_TESTS:BOOL=ON' "$dir/CMakeCache.txt" 2>/dev/null; then
+    tests=ON
+  elif [ "$tests" = ON ]; then
+    rm -f "$dir/build.ninja"
+  fi
+  command -v ccache >/dev/null && options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   if [ ! -f "$dir/build.ninja" ] || [ CMakePresets.json -nt "$dir/build.ninja" ]; then
-    quietly "configuring $1" cmake --preset "$1" "${launcher[@]}"
+    quietly "configuring $1" cmake --preset "$1" "-DWEFT_TESTS=$tests" ${options[@]+"${options[@]}"}
   fi
 }
 

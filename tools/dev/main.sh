@@ -24,7 +24,8 @@ main() {
   case $command in
     setup) setup "$@" ;;
     build)
-      setup "$([ "${1:-release}" = release ] && echo build || echo test)"
+      setup test
+      [ "${1:-release}" = fuzz ] || DEV_TESTS=ON
       build "${1:-release}" all
       ;;
     run)

@@ -63,6 +63,7 @@ readonly tiers="lint unit golden stories cli install tsan"
 
 run_tests() {
   local passed=0 failed=0 skipped=0 start=$SECONDS tier
+  local DEV_TESTS=ON
   setup test
   if [ $# = 0 ]; then
     for tier in $tiers; do
