@@ -59,7 +59,8 @@ Task<Status> LanguageModel::Impl::prepare() {
   WEFT_CO_TRY(one, plan_for(1, 1));
   WEFT_CO_TRY(chunk, plan_for(std::min(o.prefill_chunk, context), 1));
 
-  const MemoryUse need = memory_needed();
+  const Plan* const plans[] = {&one->plan, &chunk->plan};
+  const MemoryUse need = memory_needed(model, plans);
   host.log(LogLevel::info, path + ": " + model.architecture + " on " + device->caps().name + ", needs " +
                                megabytes(need.weights + need.states + need.activations) + ": weights " +
                                megabytes(need.weights) + ", state for " + std::to_string(context) + " tokens " +

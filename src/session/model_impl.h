@@ -67,7 +67,6 @@ struct LanguageModel::Impl {
   // Device, passes, plans, memory: once model and reader are there.
   Task<Status> prepare();
   Result<std::unique_ptr<StepPlan>> plan_for(int64_t tokens, int64_t rows) const;
-  MemoryUse memory_needed() const;  // of what is planned so far, before anything is allocated
   Task<Status> step(StepPlan& plan, StepRequest request);
   StepPlan& plan_of(int64_t tokens) { return tokens == 1 ? *one : *chunk; }
   std::vector<std::string> kernels() const;  // of the plans that ran

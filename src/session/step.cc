@@ -83,22 +83,6 @@ Result<std::unique_ptr<StepPlan>> LanguageModel::Impl::plan_for(int64_t tokens, 
   return step;
 }
 
-MemoryUse LanguageModel::Impl::memory_needed() const {
-  MemoryUse use;
-  const auto layouts = choose_layouts(model, device->caps());
-  for (size_t i = 0; i < model.weights.size(); ++i)
-    use.weights += layout_bytes(model.weights[i].dtype, model.weights[i].shape, layouts[i]);
-  for (const ConstantDecl& constant : model.constants)
-    use.weights += static_cast<int64_t>(constant.data.size() * sizeof(float));
-  use.states = model.state_bytes(options.slots, context);
-  for (const StepPlan* step : {one.get(), chunk.get(), all_rows.get()}) {
-    if (!step) continue;
-    use.activations += step->plan.arena_bytes + step->plan.scratch_bytes;
-    for (const Port& port : step->plan.graph.outputs) use.activations += port_bytes(step->plan, port);
-  }
-  return use;
-}
-
 Task<Status> LanguageModel::Impl::step(StepPlan& step, StepRequest request) {
   const int64_t count = static_cast<int64_t>(request.ids.size());
   CHECK(count >= 1 && count <= step.tokens && request.rows >= 1 && request.rows <= std::min(count, step.rows));
