@@ -28,8 +28,9 @@ struct Runnable {
   std::vector<PassReport> passes;
   Plan decode, prefill;
   Caps caps;
-  int64_t context = 0, weights = 0, state = 0, working = 0;  // bytes
-  int64_t total() const { return weights + state + working; }
+  MemoryUse memory;
+  int64_t context = 0;
+  int64_t total() const { return memory.weights + memory.states + memory.activations; }
 };
 
 Result<Runnable> make_runnable(Context& context, Weights& weights) {
@@ -51,12 +52,8 @@ Result<Runnable> make_runnable(Context& context, Weights& weights) {
   };
   WEFT_TRY(r.decode, plan(1));
   WEFT_TRY(r.prefill, plan(std::min(kPrefillChunk, r.context)));
-  const std::vector<WeightLayout> layouts = choose_layouts(r.model, r.caps);
-  for (size_t i = 0; i < r.model.weights.size(); ++i) {
-    r.weights += layout_bytes(r.model.weights[i].dtype, r.model.weights[i].shape, layouts[i]);
-  }
-  r.state = r.model.state_bytes(1, r.context);
-  r.working = r.decode.arena_bytes + r.decode.scratch_bytes + r.prefill.arena_bytes + r.prefill.scratch_bytes;
+  const Plan* const plans[] = {&r.decode, &r.prefill};
+  r.memory = memory_needed(r.model, plans);
   return r;
 }
 
@@ -121,8 +118,9 @@ OrderedJson document(const Context& context, const TensorFile& file, const Resul
   json["formats"] = std::move(formats);
   if (runnable) {
     json["context_length"] = runnable->model.context_length;
-    json["memory"] = {{"device", runnable->caps.name}, {"context", runnable->context}, {"weights", runnable->weights},
-                      {"state", runnable->state},      {"working", runnable->working}, {"total", runnable->total()}};
+    json["memory"] = {{"device", runnable->caps.name},           {"context", runnable->context},
+                      {"weights", runnable->memory.weights},     {"state", runnable->memory.states},
+                      {"working", runnable->memory.activations}, {"total", runnable->total()}};
   } else {
     json["memory"] = nullptr;
     json["error"] = runnable.error().message();
@@ -173,8 +171,8 @@ std::string overview(Context& context, TensorFile& file, const Result<Runnable>&
   text += line("memory", size(runnable->total()) +
                              format(" for %lld tokens on ", static_cast<long long>(runnable->context)) +
                              runnable->caps.name);
-  text += line("", size(runnable->weights) + " weights + " + size(runnable->state) + " cache + " +
-                       size(runnable->working) + " working");
+  text += line("", size(runnable->memory.weights) + " weights + " + size(runnable->memory.states) + " cache + " +
+                       size(runnable->memory.activations) + " working");
   return text;
 }
 
