@@ -1,4 +1,4 @@
-# ./dev setup [build|test|peers|all]: installs what is missing; quiet and quick when nothing is.
+# ./dev setup [build|gpu|test|peers|all]: installs what is missing; quiet and quick when nothing is.
 
 wanted_packages() { grep -hv '^#' "$@"; }
 
@@ -16,25 +16,33 @@ setup_debian() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
 }
 
+# Where the prefix has its libraries and its loader; names of the system's own loader are never used for them.
+readonly prefix_lib=$root/.deps/prefix/usr/lib/x86_64-linux-gnu
+
 # The Debian mirror that this system uses for its own suite also has the newer one.
 debian_mirror() {
   apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(COMPONENT) $(CODENAME)' 2>/dev/null |
     awk '$2 == "Debian" && $3 == "main" && $4 !~ /-/ { print $1; exit }'
 }
 
-# Packages of forky, with all they need, unpacked into .deps/prefix: apt with a state of its own and an empty status
-# file resolves the closure, dpkg -x unpacks it. Nothing of it is installed.
+# The lines of tools/deps/forky.txt of one group, and whether that is what lies in the prefix.
+forky_lines() { awk -v g="$1" '$0 !~ /^#/ && $3 == g' tools/deps/forky.txt; }
+forky_is_there() { [ "$(cat ".deps/stamp-$1" 2>/dev/null)" = "$(forky_lines "$1")" ]; }
+
+# setup_forky GROUP…: packages of forky, with all they need, unpacked into .deps/prefix: apt with a state of its own and
+# an empty status file resolves the closure, dpkg -x unpacks it. Nothing of it is installed.
 setup_forky() {
-  local group=$1 stamp=.deps/stamp-$1 names=() lines
-  lines=$(awk -v g="$group" '$0 !~ /^#/ && $3 == g' tools/deps/forky.txt)
-  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$lines" ] && return
+  local group groups=() names=() lines
+  for group in "$@"; do forky_is_there "$group" || groups+=("$group"); done
+  [ ${#groups[@]} != 0 ] || return 0
+  lines=$(for group in "${groups[@]}"; do forky_lines "$group"; done)
   [ -f /usr/share/keyrings/debian-archive-keyring.gpg ] || setup_debian <(echo debian-archive-keyring)
   names=($(awk '{ print $1 }' <<<"$lines"))
   local apt=$root/.deps/apt mirror
   mirror=$(debian_mirror)
   [ -n "$mirror" ] || { as_root apt-get update -qq; mirror=$(debian_mirror); }
   [ -n "$mirror" ] || die "no Debian mirror in this system's package sources"
-  mkdir -p "$apt"/{lists/partial,archives/partial} .deps/prefix .deps/include
+  mkdir -p "$apt"/{lists/partial,archives/partial} .deps/prefix
   : >"$apt/status"
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror forky main" >"$apt/sources.list"
   local options=(-qq -oDir::State="$apt" -oDir::State::lists="$apt/lists" -oDir::State::status="$apt/status"
@@ -51,22 +59,69 @@ setup_forky() {
   local deb
   for deb in "$apt"/archives/*.deb; do dpkg -x "$deb" .deps/prefix; done
   rm -rf "$apt"
-  # Only these headers are seen by the compiler: the prefix also holds a newer C library.
-  ln -sfn ../prefix/usr/include/hwy .deps/include/hwy
-  echo "$lines" >"$stamp"
+  link_prefix
+  for group in "${groups[@]}"; do forky_lines "$group" >".deps/stamp-$group"; done
 }
 
+# What is seen of the prefix outside it.
+link_prefix() {
+  local name
+  mkdir -p .deps/include
+  # Only these headers are seen by the compiler: the prefix also holds a newer C library. (webgpu.h includes dawn/.)
+  for name in hwy webgpu dawn; do
+    [ ! -d ".deps/prefix/usr/include/$name" ] || ln -sfn "../prefix/usr/include/$name" ".deps/include/$name"
+  done
+  # libLLVM, which lavapipe uses, looks for its libraries in $ORIGIN/../lib alone; with this link they are there, and no
+  # program needs LD_LIBRARY_PATH, which would also reach the system's programs that it starts.
+  ln -sfn x86_64-linux-gnu .deps/prefix/usr/lib/lib
+  # The Vulkan loader is told where a driver is (./dev on).
+  local icd=.deps/prefix/usr/share/vulkan/icd.d/lvp_icd.json
+  [ ! -f "$icd" ] || write_icd lavapipe "$prefix_lib/libvulkan_lvp.so" "$icd"
+}
+
+# write_icd NAME LIBRARY ICD_FILE: .deps/NAME_icd.json, the driver's own ICD file with the full path of its library.
+write_icd() {
+  sed -E 's|("library_path": *)"[^"]*"|\1"'"$2"'"|' "$3" >".deps/$1_icd.json"
+}
+
+# SwiftShader, the software GPU of browsers: only Chromium's packages have it (32 MB), and only two files of it stay.
+setup_swiftshader() {
+  [ ! -f .deps/swiftshader_icd.json ] || return 0
+  local folder=$root/.deps/swiftshader
+  rm -rf "$folder"
+  mkdir -p "$folder/package"
+  step "fetching SwiftShader from Chromium's package" fetch_swiftshader "$folder"
+  write_icd swiftshader "$folder/libvk_swiftshader.so" "$folder/vk_swiftshader_icd.json"
+}
+
+fetch_swiftshader() (
+  get=(apt-get download -qq -oAPT::Sandbox::User="$(id -un)" chromium-common)
+  cd "$1/package" || exit 1
+  "${get[@]}" || { as_root apt-get update -qq && "${get[@]}"; } || exit 1
+  dpkg-deb --fsys-tarfile chromium-common_*.deb | tar -x --strip-components=4 -C "$1" \
+    ./usr/lib/chromium/libvk_swiftshader.so ./usr/lib/chromium/vk_swiftshader_icd.json || exit 1
+  basename chromium-common_*.deb .deb >"$1/version"
+  rm -r "$1/package"
+)
+
+# build: what the program needs; gpu: the software GPUs and tint; test: all that ./dev test needs.
 setup() {
   setup_debian tools/deps/debian-build.txt
-  setup_forky build
   case ${1:-build} in
-    build) ;;
-    test) setup_debian tools/deps/debian-test.txt ;;
-    peers) setup_forky peers ;;
-    all)
-      setup_debian tools/deps/debian-test.txt
-      setup_forky peers
+    build) setup_forky build gpu ;;
+    gpu)
+      setup_forky build gpu gpu-test
+      setup_swiftshader
       ;;
-    *) die "setup: build, test, peers or all, not '$1'" ;;
+    test)
+      setup_debian tools/deps/debian-test.txt
+      setup gpu
+      ;;
+    peers) setup_forky build gpu peers ;;
+    all)
+      setup test
+      setup peers
+      ;;
+    *) die "setup: build, gpu, test, peers or all, not '$1'" ;;
   esac
 }
