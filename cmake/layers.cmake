@@ -21,6 +21,40 @@ target_compile_options(weft_core_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fno-
 add_library(weft_highway INTERFACE)
 target_include_directories(weft_highway SYSTEM INTERFACE ${WEFT_DEPS}/include)
 
+# Dawn is loaded at run time (src/gpu/dawn.cc), so nothing links it and everything else works without it. Its headers come
+# from the system's Dawn if there is one, else from the private prefix.
+find_library(WEFT_SYSTEM_DAWN NAMES libwebgpu_dawn.so.0)
+set(weft_prefix_lib ${WEFT_DEPS}/prefix/usr/lib/x86_64-linux-gnu)
+set(weft_private_dawn OFF)
+if(NOT WEFT_SYSTEM_DAWN AND EXISTS ${weft_prefix_lib}/libwebgpu_dawn.so.0)
+  set(weft_private_dawn ON)
+endif()
+add_library(weft_webgpu INTERFACE)
+if(NOT WEFT_SYSTEM_DAWN)
+  target_include_directories(weft_webgpu SYSTEM INTERFACE ${WEFT_DEPS}/include)
+endif()
+
+# weft_gpu_program(TARGET): a program of the build folder that finds the prefix's Dawn and its drivers. They need the prefix's
+# newer C library, so the program is started by the prefix's loader. RPATH, not RUNPATH: it also serves what libraries load.
+function(weft_gpu_program target)
+  if(weft_private_dawn)
+    target_link_options(${target} PRIVATE -Wl,--dynamic-linker=${weft_prefix_lib}/ld-linux-x86-64.so.2
+                        -Wl,--disable-new-dtags,-rpath,${weft_prefix_lib})
+  endif()
+endfunction()
+
+# weft_gpu_test(TARGET ARGS…): runs the test program once on each software GPU, as NAME.lavapipe and NAME.swiftshader
+# (test_NAME is the target). A driver that is not there is a test that fails: WEFT_TEST_GPU says that a GPU is due.
+function(weft_gpu_test target)
+  weft_gpu_program(${target})
+  string(REGEX REPLACE "^test_" "" name ${target})
+  foreach(driver lavapipe swiftshader)
+    add_test(NAME ${name}.${driver} COMMAND ${target} ${ARGN})
+    set_tests_properties(${name}.${driver} PROPERTIES LABELS gpu TIMEOUT 1800 ENVIRONMENT
+                         "WEFT_TEST_GPU=${driver};VK_DRIVER_FILES=${WEFT_DEPS}/${driver}_icd.json")
+  endforeach()
+endfunction()
+
 function(weft_layer name)
   cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
@@ -35,6 +69,9 @@ function(weft_layer name)
   target_link_libraries(weft_${name} ${scope} weft_core_flags)
   if(name STREQUAL ops OR name STREQUAL cpu OR name STREQUAL weights)
     target_link_libraries(weft_${name} ${scope} weft_highway)
+  endif()
+  if(name STREQUAL gpu)
+    target_link_libraries(weft_gpu ${scope} weft_webgpu)
   endif()
   foreach(dep IN LISTS arg_DEPS)
     target_link_libraries(weft_${name} ${scope} weft_${dep})

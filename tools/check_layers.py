@@ -28,7 +28,7 @@ LAYERS = {
     "passes": ["base", "graph", "ops"],
     "plan": ["base", "graph", "ops"],
     "cpu": ["base", "graph", "ops", "plan"],
-    "gpu": ["base", "plan"],
+    "gpu": ["base", "graph", "ops", "plan"],
     "session": ["base", "file", "weights", "text", "sample", "graph", "ops", "blocks", "models", "passes", "plan",
                 "cpu", "gpu"],
 }

@@ -7,6 +7,7 @@ usage() {
   run               build if needed and tell a story with the built-in model
   test [TIER|NAME]  all tests, one tier (lint unit golden stories cli install tsan) or those whose name matches
   weft ARGS…        run the release program (builds it first if needed, prints nothing of its own)
+  on GPU CMD…       run a command on a software GPU: lavapipe (f16, subgroups of 8) or swiftshader (no f16, subgroups of 4)
   build [PRESET]    release (default), dev, asan, ubsan, tsan, fuzz
   bench [peers]     speed of this machine; with peers: paired with llama.cpp's llama-bench
   golden            check the committed goldens against Hugging Face transformers (needs Python with torch)
@@ -16,6 +17,17 @@ usage() {
   setup [all]       install what is missing (Debian packages; a private prefix in .deps)
   help              this text
 HELP
+}
+
+# on_gpu NAME COMMAND…: only this driver is seen by the command and by what it starts. Nothing else is set: programs find
+# Dawn and the driver's libraries by themselves (weft_gpu_program in cmake/layers.cmake).
+on_gpu() {
+  local icd=$root/.deps/${1:-}_icd.json
+  [ $# -ge 2 ] || die "usage: ./dev on lavapipe|swiftshader COMMAND…"
+  setup gpu
+  [ -f "$icd" ] || die "no GPU '$1': lavapipe or swiftshader"
+  shift
+  VK_DRIVER_FILES=$icd exec "$@"
 }
 
 main() {
@@ -39,6 +51,7 @@ main() {
       build_release
       exec "$(weft_program)" "$@"
       ;;
+    on) on_gpu "$@" ;;
     test) run_tests "$@" ;;
     bench)
       setup
