@@ -38,7 +38,7 @@ class CpuDevice : public Device {
     return use;
   }
 
-  Task<Status> load(const Model& model, WeightReader& reader, const Progress& progress,
+  Task<Status> load(const Model& model, std::span<const Plan* const>, WeightReader& reader, const Progress& progress,
                     const CancelFlag* cancel) override {
     return weights_.load(model, choose_layouts(model, caps_), reader, pool_, host_, progress, cancel);
   }

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
+#include <memory>
 #include <span>
 
 #include "graph/interpreter.h"
+#include "ops/gpu_info.h"
 
 namespace weft {
 
@@ -13,10 +16,20 @@ namespace weft {
 enum class WeightLayout : uint8_t {
   row_major,  // as in the file
   rows16,     // CPU: blocks of 16 rows interleaved for integer dot products, see ops/linear/rows16.h
+  planes,     // WebGPU: quants, high bits and scales of all rows apart, in 4-byte words, see ops/linear/planes.h
 };
 
 enum class CpuLevel : uint8_t { baseline, avx2, avx512_vnni, neon };
 std::string_view cpu_level_name(CpuLevel level);
+
+// The kernel and variant that measured best for a call on one device, by call_key.
+struct Tuning {
+  struct Choice {
+    std::string kernel;
+    int variant = 0;
+  };
+  std::map<std::string, Choice, std::less<>> choices;
+};
 
 // What a device can do; part of the key of every plan and printed with every result.
 struct Caps {
@@ -24,6 +37,8 @@ struct Caps {
   std::string name;                         // "cpu avx512_vnni, 2 threads"
   CpuLevel cpu_level = CpuLevel::baseline;  // best that this processor runs (may be forced lower for tests)
   int threads = 1;
+  GpuInfo gpu;                           // of a webgpu device
+  std::shared_ptr<const Tuning> tuning;  // what was measured to be best there; none: the first kernel that supports
 };
 
 struct OpCall {
@@ -32,6 +47,8 @@ struct OpCall {
   std::span<const ValueType> in;  // dtype f32 and rank 0 where an optional input is absent
   std::span<const ValueType> out;
   WeightLayout layout = WeightLayout::row_major;  // of the weight input, if there is one
+  int64_t tokens = 0;                             // the bound on T where there is one, else 0: 1 in a decode plan
+  uint32_t weights = 0;                           // bit i: input i is a weight of the model
 };
 
 // A tensor while a plan runs: all sizes are numbers.
@@ -61,6 +78,9 @@ struct CpuCall {
   CpuLevel level = CpuLevel::baseline;  // instruction set to use: Caps::cpu_level of the plan
 };
 
+struct GpuCall;
+struct GpuLowering;
+
 struct Kernel {
   std::string_view name;  // "linear.rows16_q8_0": op, variant
   Op op;
@@ -76,13 +96,19 @@ struct Kernel {
   // Bytes of scratch for the largest shapes (symbols bound to `bounds`, by SymbolId) and `workers` workers; may be
   // null.
   int64_t (*scratch_bytes)(const OpCall& call, std::span<const int64_t> bounds, int workers) = nullptr;
+  // WebGPU: the dispatches of a call (gpu_kernel.h), and how many variants (tile sizes and the like) there are to
+  // choose from; null: one. Variant 0 is what runs without tuning.
+  GpuLowering (*lower)(const GpuCall& call) = nullptr;
+  int (*variants)(const GpuCall& call) = nullptr;
 };
 
 // registry.cc: every kernel row of every op folder.
 std::span<const Kernel* const> kernels(Op op);
 const RefTable& reference_table();
-// The best kernel for a call, or nullptr.
-const Kernel* choose_kernel(const OpCall& call, const Caps& caps);
+// The best kernel for a call, or nullptr. `variant`: set to the tuned one, or 0.
+const Kernel* choose_kernel(const OpCall& call, const Caps& caps, int* variant = nullptr);
+// What of a call its speed depends on: "linear f32[T<=512,2048] q4_0[8192,2048]". The key of Tuning.
+std::string call_key(const OpCall& call);
 // The layout a weight matrix of this type and shape [N, K] gets on a device.
 WeightLayout layout_for(DType dtype, std::span<const int64_t> shape, const Caps& caps);
 int64_t layout_bytes(DType dtype, std::span<const int64_t> shape, WeightLayout layout);

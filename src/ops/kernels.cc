@@ -70,7 +70,19 @@ std::span<const Kernel* const> kernels(Op op) {
   return {begin, last};
 }
 
-const Kernel* choose_kernel(const OpCall& call, const Caps& caps) {
+const Kernel* choose_kernel(const OpCall& call, const Caps& caps, int* variant) {
+  if (variant) *variant = 0;
+  if (caps.tuning) {
+    const auto tuned = caps.tuning->choices.find(call_key(call));
+    if (tuned != caps.tuning->choices.end()) {
+      for (const Kernel* kernel : kernels(call.op)) {
+        if (kernel->name != tuned->second.kernel || kernel->device != caps.kind || !kernel->supports(call, caps))
+          continue;
+        if (variant) *variant = tuned->second.variant;
+        return kernel;
+      }
+    }
+  }
   for (const Kernel* kernel : kernels(call.op)) {
     if (kernel->device == caps.kind && kernel->supports(call, caps)) return kernel;
   }

@@ -4,7 +4,7 @@
 
 namespace weft::passes {
 
-void drop_dead(Graph& graph, const Model&, const Caps&) {
+void drop_dead(Graph& graph, const Model&, const Target&) {
   std::vector<bool> read(graph.values.size(), false), dead(graph.nodes.size(), true);
   for (const Port& port : graph.outputs) read[port.value] = true;
   for (size_t n = graph.nodes.size(); n-- > 0;) {

@@ -8,7 +8,7 @@
 
 namespace weft::passes {
 
-void fuse_add_rms_norm(Graph& graph, const Model&, const Caps&) {
+void fuse_add_rms_norm(Graph& graph, const Model&, const Target&) {
   std::vector<bool> dead(graph.nodes.size(), false);
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     if (graph.nodes[n].op != Op::rms_norm) continue;

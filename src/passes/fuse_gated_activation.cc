@@ -5,7 +5,7 @@
 
 namespace weft::passes {
 
-void fuse_gated_activation(Graph& graph, const Model&, const Caps&) {
+void fuse_gated_activation(Graph& graph, const Model&, const Target&) {
   const std::vector<int> uses = use_counts(graph);
   std::vector<bool> dead(graph.nodes.size(), false);
   for (Node& node : graph.nodes) {

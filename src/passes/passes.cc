@@ -8,7 +8,7 @@
 namespace weft {
 namespace {
 
-bool on_cpu(const Caps& caps) { return caps.kind == Caps::Kind::cpu; }
+bool on_cpu(const Target& target) { return target.caps.kind == Caps::Kind::cpu; }
 
 constexpr Pass kPasses[] = {
     {"fuse_gated_activation", "activation and product of a gated MLP in one step", nullptr,
@@ -23,7 +23,7 @@ constexpr Pass kPasses[] = {
 
 std::span<const Pass> all_passes() { return kPasses; }
 
-Result<Graph> run_passes(const Graph& graph, const Model& model, const Caps& caps,
+Result<Graph> run_passes(const Graph& graph, const Model& model, const Target& target,
                          std::span<const std::string> disabled, std::vector<PassReport>* report) {
   WEFT_CHECK_OK(verify(graph));
   for (const std::string& name : disabled) {
@@ -39,10 +39,10 @@ Result<Graph> run_passes(const Graph& graph, const Model& model, const Caps& cap
   };
   Graph result = graph;
   for (const Pass& pass : kPasses) {
-    if (off(pass.name) || (pass.applies && !pass.applies(caps))) continue;
+    if (off(pass.name) || (pass.applies && !pass.applies(target))) continue;
     const auto start = std::chrono::steady_clock::now();
     const auto before = static_cast<int>(result.nodes.size());
-    pass.run(result, model, caps);
+    pass.run(result, model, target);
     if (Status status = verify(result); !status) {
       return fail(Code::internal, "pass " + std::string(pass.name), "its result", "a graph that verifies",
                   status.error().message());

@@ -9,7 +9,7 @@ namespace weft::passes {
 namespace {
 
 // Whether some kernel computes `node` with its first input as i8_32.
-bool multiplies_integers(const Graph& graph, const Node& node, const Model& model, const Caps& caps) {
+bool multiplies_integers(const Graph& graph, const Node& node, const Model& model, const Target& target) {
   const Value& weight = graph.values[node.inputs[1]];
   if (weight.kind != ValueKind::weight || !is_block(weight.type.dtype)) return false;
   std::vector<ValueType> in, out;
@@ -18,17 +18,23 @@ bool multiplies_integers(const Graph& graph, const Node& node, const Model& mode
   if (in[0].dtype != DType::f32 || in[0].shape.back().count % info(DType::i8_32).block) return false;
   in[0].dtype = DType::i8_32;
   const WeightDecl& decl = model.weights[weight.index];
-  const OpCall call{node.op, node.attrs, in, out, layout_for(decl.dtype, decl.shape, caps)};
-  return choose_kernel(call, caps) != nullptr;
+  const OpCall call{.op = node.op,
+                    .attrs = node.attrs,
+                    .in = in,
+                    .out = out,
+                    .layout = layout_for(decl.dtype, decl.shape, target.caps),
+                    .tokens = target.tokens,
+                    .weights = 2};
+  return choose_kernel(call, target.caps) != nullptr;
 }
 
 }  // namespace
 
-void quantize_activations(Graph& graph, const Model& model, const Caps& caps) {
+void quantize_activations(Graph& graph, const Model& model, const Target& target) {
   std::map<ValueId, ValueId> quantized;
   std::vector<Node> nodes;
   for (Node node : graph.nodes) {
-    if ((node.op == Op::linear || node.op == Op::linear_add) && multiplies_integers(graph, node, model, caps)) {
+    if ((node.op == Op::linear || node.op == Op::linear_add) && multiplies_integers(graph, node, model, target)) {
       const ValueId x = node.inputs[0];
       auto [it, added] = quantized.try_emplace(x, kNoValue);
       if (added) {

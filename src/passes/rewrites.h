@@ -5,10 +5,10 @@
 
 namespace weft::passes {
 
-void fuse_gated_activation(Graph& graph, const Model& model, const Caps& caps);
-void fuse_linear_add(Graph& graph, const Model& model, const Caps& caps);
-void fuse_add_rms_norm(Graph& graph, const Model& model, const Caps& caps);
-void quantize_activations(Graph& graph, const Model& model, const Caps& caps);
-void drop_dead(Graph& graph, const Model& model, const Caps& caps);
+void fuse_gated_activation(Graph& graph, const Model& model, const Target& target);
+void fuse_linear_add(Graph& graph, const Model& model, const Target& target);
+void fuse_add_rms_norm(Graph& graph, const Model& model, const Target& target);
+void quantize_activations(Graph& graph, const Model& model, const Target& target);
+void drop_dead(Graph& graph, const Model& model, const Target& target);
 
 }  // namespace weft::passes

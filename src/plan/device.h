@@ -39,9 +39,10 @@ class Device {
   virtual const Caps& caps() const = 0;
   virtual MemoryUse memory() const = 0;
 
-  // Brings weights and constants of `model` into the layouts of choose_layouts(model, caps()). Once.
-  virtual Task<Status> load(const Model& model, WeightReader& reader, const Progress& progress,
-                            const CancelFlag* cancel) = 0;
+  // Brings weights and constants of `model` into the layouts and groups that `plans` expect, which are all the plans
+  // that will be prepared with weights in groups. Once.
+  virtual Task<Status> load(const Model& model, std::span<const Plan* const> plans, WeightReader& reader,
+                            const Progress& progress, const CancelFlag* cancel) = 0;
   // Zeroed states for the given sizes of the model's state symbols. Again: replaces them.
   virtual Task<Status> create_states(const Model& model, std::span<const std::pair<std::string, int64_t>> symbols) = 0;
   // Makes everything a plan needs (arena, pipelines) before it is first run. The plan must outlive the device's use.

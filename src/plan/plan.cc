@@ -1,6 +1,7 @@
 #include "plan/plan.h"
 
 #include <algorithm>
+#include <set>
 
 #include "plan/storage.h"
 
@@ -50,15 +51,19 @@ struct CallTypes {
   std::vector<ValueType> in, out;
   OpCall call;
 
-  CallTypes(const Graph& graph, const Node& node, std::span<const WeightLayout> layouts)
-      : call{node.op, node.attrs, {}, {}} {
+  CallTypes(const Graph& graph, const Node& node, std::span<const WeightLayout> layouts, int64_t tokens)
+      : call{.op = node.op, .attrs = node.attrs, .in = {}, .out = {}, .tokens = tokens} {
     for (ValueId v : node.inputs) in.push_back(v == kNoValue ? ValueType{} : graph.type(v));
     for (ValueId v : node.outputs) out.push_back(graph.type(v));
     call.in = in;
     call.out = out;
-    const bool reads_matrix = node.op == Op::linear || node.op == Op::linear_add || node.op == Op::embedding;
-    const Value* weight = reads_matrix ? &graph.values[node.inputs[1]] : nullptr;
-    if (weight && weight->kind == ValueKind::weight) call.layout = layouts[weight->index];
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] == kNoValue) continue;
+      const Value& value = graph.values[node.inputs[i]];
+      if (value.kind != ValueKind::weight) continue;
+      call.weights |= 1u << i;
+      if (layouts[value.index] != WeightLayout::row_major) call.layout = layouts[value.index];
+    }
   }
   CallTypes(const CallTypes&) = delete;
 };
@@ -79,8 +84,41 @@ std::string_view layout_name(WeightLayout layout) {
       return "row_major";
     case WeightLayout::rows16:
       return "rows16";
+    case WeightLayout::planes:
+      return "planes";
   }
   return "?";
+}
+
+// The dispatches of a step and room for their scratch behind the values of the arena.
+void lower(Plan& plan, Step& step, const OpCall& call, std::span<const int64_t> ports) {
+  std::vector<int64_t> words;
+  for (ValueId v : plan.graph.nodes[step.node].inputs) {
+    const bool port = v != kNoValue && plan.graph.values[v].kind == ValueKind::input;
+    words.push_back(port ? ports[plan.graph.values[v].index] : -1);
+  }
+  step.gpu = step.kernel->lower({call, plan.caps, plan.bounds, words, step.variant});
+  int64_t end = 0;
+  for (int64_t bytes : step.gpu.scratch) {
+    step.scratch_offsets.push_back(align_up(plan.arena_bytes, kGpuAlignment) + end);
+    end += align_up(bytes, kGpuAlignment);
+  }
+  plan.scratch_bytes = std::max(plan.scratch_bytes, end);
+}
+
+std::string to_string(const Graph& graph, const Grid& grid) {
+  std::string text;
+  for (const Extent& e : grid) {
+    text += text.empty() ? "" : "x";
+    if (e.word == kOneWord) {
+      text += std::to_string((e.count + e.per - 1) / e.per);
+      continue;
+    }
+    const std::string size = e.word == kLengthWord ? "length" : graph.symbols[e.word];
+    text +=
+        (e.count == 1 ? "" : std::to_string(e.count) + "*") + size + (e.per == 1 ? "" : "/" + std::to_string(e.per));
+  }
+  return text;
 }
 
 }  // namespace
@@ -101,6 +139,36 @@ std::vector<WeightLayout> choose_layouts(const Model& model, const Caps& caps) {
   return layouts;
 }
 
+std::vector<int64_t> port_words(const Graph& graph, std::span<const int64_t> bounds, int64_t* words) {
+  std::vector<int64_t> first;
+  int64_t end = kFirstPortWord;
+  for (const Port& port : graph.inputs) {
+    const ValueType& type = graph.type(port.value);
+    first.push_back(type.dtype == DType::i32 ? end : -1);
+    if (type.dtype == DType::i32) end += align_up(size_of(type, bounds) / 4, 4);
+  }
+  if (words) *words = end;
+  return first;
+}
+
+std::vector<std::vector<int32_t>> weight_groups(std::span<const Plan* const> plans) {
+  std::set<std::vector<int32_t>> groups;
+  for (const Plan* plan : plans) {
+    for (const Step& step : plan->steps) {
+      const bool grouped = std::ranges::any_of(step.gpu.dispatches, [](const GpuDispatch& d) {
+        return std::ranges::find(d.bindings, all_weights()) != d.bindings.end();
+      });
+      if (!grouped) continue;
+      std::vector<int32_t> group;
+      for (const Operand& o : step.in) {
+        if (o.place.space == Place::Space::weight) group.push_back(o.place.index);
+      }
+      groups.insert(std::move(group));
+    }
+  }
+  return {groups.begin(), groups.end()};
+}
+
 Result<Plan> make_plan(const Model& model, const Graph& graph, const Caps& caps, const PlanOptions& options) {
   WEFT_CHECK_OK(verify(graph));
   Plan plan{.graph = graph, .caps = caps};
@@ -118,15 +186,23 @@ Result<Plan> make_plan(const Model& model, const Graph& graph, const Caps& caps,
   }
   WEFT_CHECK_OK(copy_shared_outputs(plan.graph));
   plan.layouts = choose_layouts(model, caps);
-  const Storage storage = assign_storage(plan.graph, plan.bounds);
+  const Storage storage = assign_storage(plan.graph, plan.bounds, caps.kind);
   plan.arena_bytes = storage.arena_bytes;
   plan.peak_values = storage.peak_values;
 
+  const SymbolId t = plan.graph.symbol("T");
+  const int64_t tokens = t == kNoSymbol ? 0 : plan.bounds[t];
+  if (caps.kind == Caps::Kind::webgpu && plan.bounds.size() > kMaxSymbols) {
+    return fail(Code::unsupported, "graph '" + graph.name + "'", "symbols", "at most " + std::to_string(kMaxSymbols),
+                std::to_string(plan.bounds.size()));
+  }
+  const std::vector<int64_t> ports = port_words(plan.graph, plan.bounds, nullptr);
   for (size_t n = 0; n < plan.graph.nodes.size(); ++n) {
     const Node& node = plan.graph.nodes[n];
     if (node.op == Op::view) continue;
-    const CallTypes types(plan.graph, node, plan.layouts);
-    Step step{.kernel = choose_kernel(types.call, caps), .node = static_cast<int32_t>(n)};
+    const CallTypes types(plan.graph, node, plan.layouts, tokens);
+    Step step{.node = static_cast<int32_t>(n)};
+    step.kernel = choose_kernel(types.call, caps, &step.variant);
     if (!step.kernel) {
       const std::string& tap = plan.graph.values[node.outputs[0]].name;
       return fail(Code::unsupported, caps.name,
@@ -140,6 +216,7 @@ Result<Plan> make_plan(const Model& model, const Graph& graph, const Caps& caps,
     auto operand = [&](ValueId v) { return v == kNoValue ? Operand{} : Operand{v, storage.places[v]}; };
     for (ValueId v : node.inputs) step.in.push_back(operand(v));
     for (ValueId v : node.outputs) step.out.push_back(operand(v));
+    if (step.kernel->lower) lower(plan, step, types.call, ports);
     plan.steps.push_back(std::move(step));
   }
   return plan;
@@ -214,6 +291,11 @@ std::string to_string(const Plan& plan) {
     }
     text += std::to_string(i) + ": " + list(step.out) + " = " + std::string(step.kernel->name) + "(" + list(step.in) +
             ")" + to_string(node.attrs) + " : " + types + names + "\n";
+    for (const GpuDispatch& d : step.gpu.dispatches) {
+      text += "   " + std::string(d.shader) + " " + to_string(graph, d.grid);
+      if (d.above_length) text += " if length > " + std::to_string(d.above_length);
+      text += "\n";
+    }
   }
   return text;
 }

@@ -2,7 +2,7 @@
 // --dump=plan`; the same bytes for the same graph, bounds and caps on every host.
 #pragma once
 
-#include "ops/kernel.h"
+#include "ops/gpu_kernel.h"
 
 namespace weft {
 
@@ -22,6 +22,10 @@ struct Step {
   const Kernel* kernel = nullptr;
   int32_t node = 0;  // index in Plan::graph
   std::vector<Operand> in, out;
+  // WebGPU: the chosen variant and its dispatches, and where in the arena each of their scratch memories lies.
+  int variant = 0;
+  GpuLowering gpu;
+  std::vector<int64_t> scratch_offsets;
 };
 
 struct Plan {
@@ -38,6 +42,12 @@ struct Plan {
 struct PlanOptions {
   std::vector<std::pair<std::string, int64_t>> bounds;  // T, S, N, R …: all symbols of the graph
 };
+
+// Where the integer input ports lie in the step buffer of a WebGPU plan, by port; -1 for others. `words`: of the
+// buffer.
+std::vector<int64_t> port_words(const Graph& graph, std::span<const int64_t> bounds, int64_t* words);
+// Weights that some step of a plan binds as one buffer, in order: they must lie one after the other.
+std::vector<std::vector<int32_t>> weight_groups(std::span<const Plan* const> plans);
 
 // Chooses a kernel for every node and a place for every value. Values of the arena share memory where their lives do
 // not overlap; views have the place of what they view; the results of elementwise ops take over an input that ends

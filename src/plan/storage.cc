@@ -7,7 +7,8 @@
 namespace weft {
 namespace {
 
-constexpr int64_t kAlignment = 64;  // a cache line, and more than any vector load
+// A cache line, and more than any vector load; what WebGPU asks of a binding.
+int64_t alignment(Caps::Kind kind) { return kind == Caps::Kind::cpu ? 64 : kGpuAlignment; }
 
 // By value: the value whose storage it is (itself, what it views, or the state it is a version of).
 std::vector<ValueId> aliases(const Graph& graph) {
@@ -80,7 +81,7 @@ Status copy_shared_outputs(Graph& graph) {
   return {};
 }
 
-Storage assign_storage(const Graph& graph, std::span<const int64_t> bounds) {
+Storage assign_storage(const Graph& graph, std::span<const int64_t> bounds, Caps::Kind kind) {
   std::vector<ValueId> root = aliases(graph);
   const auto steps = static_cast<int64_t>(graph.nodes.size());
   std::vector<int32_t> port_of(graph.values.size(), -1);  // by root
@@ -99,7 +100,7 @@ Storage assign_storage(const Graph& graph, std::span<const int64_t> bounds) {
     return graph.values[storage].kind == ValueKind::result && port_of[storage] < 0;
   };
   // In place: element i is read before it is written, so a result may take over an input that nobody reads afterwards.
-  for (int64_t n = 0; n < steps; ++n) {
+  for (int64_t n = 0; n < steps && kind == Caps::Kind::cpu; ++n) {
     const Node& node = graph.nodes[n];
     if (!elementwise(node.op) || !in_arena(root[node.outputs[0]])) continue;
     for (ValueId input : node.inputs) {
@@ -117,7 +118,7 @@ Storage assign_storage(const Graph& graph, std::span<const int64_t> bounds) {
   for (int64_t n = 0; n < steps; ++n) {
     for (ValueId v : graph.nodes[n].outputs) {
       if (root[v] != v || !in_arena(v)) continue;
-      const int64_t bytes = (size_of(graph.type(v), bounds) + kAlignment - 1) / kAlignment * kAlignment;
+      const int64_t bytes = align_up(size_of(graph.type(v), bounds), alignment(kind));
       blocks.push_back({v, bytes, n, last[v]});
     }
   }

@@ -12,8 +12,9 @@ struct Storage {
   int64_t peak_values = 0;
 };
 
-// `graph` is verified, its output ports name results of their own, and every size fits (check_sizes).
-Storage assign_storage(const Graph& graph, std::span<const int64_t> bounds);
+// `graph` is verified, its output ports name results of their own, and every size fits (check_sizes). On a GPU storages
+// are aligned for bindings and nothing is computed in place: a buffer's range is bound once in a dispatch.
+Storage assign_storage(const Graph& graph, std::span<const int64_t> bounds, Caps::Kind kind = Caps::Kind::cpu);
 
 // Gives output ports that share storage with anything but an ordinary result a copy (scale by 1).
 Status copy_shared_outputs(Graph& graph);

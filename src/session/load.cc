@@ -65,7 +65,7 @@ Task<Status> LanguageModel::Impl::prepare() {
                                megabytes(need.weights + need.states + need.activations) + ": weights " +
                                megabytes(need.weights) + ", state for " + std::to_string(context) + " tokens " +
                                megabytes(need.states) + ", working memory " + megabytes(need.activations));
-  WEFT_CO_CHECK_OK(co_await device->load(model, *reader, o.progress, o.cancel));
+  WEFT_CO_CHECK_OK(co_await device->load(model, plans, *reader, o.progress, o.cancel));
   const std::vector<std::pair<std::string, int64_t>> sizes{{"N", o.slots}, {"S", context}};
   WEFT_CO_CHECK_OK(co_await device->create_states(model, sizes));
   for (StepPlan* plan : {one.get(), chunk.get()}) {

@@ -114,7 +114,7 @@ class Toy {
   Toy(int threads, std::optional<CpuLevel> level = std::nullopt, int64_t bound = 8, bool map = false)
       : model(toy()), reader(model, map) {
     device = *make_cpu_device(host, threads, level);
-    Status status = run(device->load(model, reader, {}, nullptr));
+    Status status = run(device->load(model, {}, reader, {}, nullptr));
     EXPECT_TRUE(status.has_value()) << status.error().message();
     states();
     auto made = make_plan(model, model.graphs[0], device->caps(), {{{"T", bound}, {"R", bound}, {"N", 2}, {"S", kS}}});

@@ -63,7 +63,7 @@ class Toy {
     }
     interpreter_->reset_states(symbols);
     ASSERT_OK_AND(device, make_cpu_device(host_, 2));
-    ASSERT_OK(run(device->load(model_, reader_, {}, nullptr)));
+    ASSERT_OK(run(device->load(model_, {}, reader_, {}, nullptr)));
     ASSERT_OK(run(device->create_states(model_, state_sizes)));
     for (const Graph& graph : model_.graphs) {
       ASSERT_OK_AND(const Graph fused, run_passes(graph, model_, device->caps(), {}));

@@ -41,7 +41,7 @@ class BothWays {
     auto device = make_cpu_device(host_, 2);
     EXPECT_TRUE(device.has_value());
     device_ = *std::move(device);
-    EXPECT_OK(run(device_->load(model_, *reader_, {}, nullptr)));
+    EXPECT_OK(run(device_->load(model_, {}, *reader_, {}, nullptr)));
     const std::map<std::string, int64_t> states{{"N", symbols_["N"]}, {"S", symbols_["S"]}};
     interpreter_.reset_states(states);
     const std::vector<std::pair<std::string, int64_t>> sizes(states.begin(), states.end());
