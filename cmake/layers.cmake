@@ -77,3 +77,14 @@ function(weft_layer name)
     target_link_libraries(weft_${name} ${scope} weft_${dep})
   endforeach()
 endfunction()
+
+# weft_wgsl(TARGET): puts the kernels src/**/*.wgsl into a library, as src/ops/wgsl.h declares them.
+function(weft_wgsl target)
+  file(GLOB_RECURSE files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*.wgsl)
+  set(script ${CMAKE_SOURCE_DIR}/cmake/wgsl.cmake)
+  add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/wgsl_files.cc
+                     COMMAND ${CMAKE_COMMAND} "-DFILES=${files}" -DOUT=${CMAKE_BINARY_DIR}/wgsl_files.cc
+                             -DKERNELS=${CMAKE_BINARY_DIR}/wgsl -P ${script}
+                     DEPENDS ${files} ${script} VERBATIM)
+  target_sources(${target} PRIVATE ${CMAKE_BINARY_DIR}/wgsl_files.cc)
+endfunction()

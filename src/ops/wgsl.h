@@ -3,9 +3,10 @@
 //   std::string_view text = wgsl_source("rms_norm");  // src/ops/rms_norm/rms_norm.wgsl; empty: there is no such kernel
 //   for (const WgslKernel& kernel : wgsl_kernels()) …
 //
-// A kernel is a .wgsl file anywhere in src/ with an entry point (@compute); its name is the file's, without folder. The line
-// `// uses: blocks, reduce` at its top appends the text of src/**/blocks.wgsl and reduce.wgsl, so that a number format is
-// written once. Such files have no entry point, no directives and no marked block, and are no kernels of this list.
+// A kernel is a .wgsl file anywhere in src/ with an entry point (@compute); its name is the file's, without folder. The
+// line
+// `// uses: blocks, reduce` at its top appends the text of src/**/blocks.wgsl and reduce.wgsl, so that a number format
+// is written once. Such files have no entry point, no directives and no marked block, and are no kernels of this list.
 #pragma once
 
 #include <span>

@@ -1,0 +1,70 @@
+# What cmake/wgsl.cmake makes of kernels and what they use, and what it refuses: cmake -DWORK=folder -P wgsl_test.cmake
+cmake_minimum_required(VERSION 3.25)
+set(script ${CMAKE_CURRENT_LIST_DIR}/../../cmake/wgsl.cmake)
+file(REMOVE_RECURSE ${WORK})
+
+function(put name text)
+  file(WRITE ${WORK}/src/${name} "${text}")
+endfunction()
+
+# The script over the files put since the last call; sets status and error.
+macro(run)
+  file(GLOB_RECURSE files ${WORK}/src/*.wgsl)
+  execute_process(COMMAND ${CMAKE_COMMAND} "-DFILES=${files}" -DOUT=${WORK}/out.cc -DKERNELS=${WORK}/kernels -P ${script}
+                  RESULT_VARIABLE status ERROR_VARIABLE error)
+  string(REGEX REPLACE "[ \n]+" " " error "${error}")
+  file(REMOVE_RECURSE ${WORK}/src)
+endmacro()
+
+function(expect_refused why)
+  if(status EQUAL 0 OR NOT error MATCHES "${why}")
+    message(SEND_ERROR "expected an error with '${why}', found status ${status}: ${error}")
+  endif()
+endfunction()
+
+set(entry "@compute fn main() { let x = a[1]; }\n")
+put(a/k.wgsl "// uses: one, two\nenable f16;\n${entry}")
+put(b/one.wgsl "// uses: two\nconst o = array(1, \\);\n")
+put(b/two.wgsl "const t = \"[\";\n")
+run()
+file(GLOB kernels RELATIVE ${WORK}/kernels ${WORK}/kernels/*)
+if(NOT status EQUAL 0 OR NOT kernels STREQUAL "k.wgsl")
+  message(SEND_ERROR "expected one kernel, found '${kernels}', status ${status}: ${error}")
+endif()
+file(READ ${WORK}/kernels/k.wgsl text)
+set(expected "// uses: one, two\nenable f16;\n@compute fn main() { let x = a[1]; }\n\n// ── one.wgsl\n// uses: two\nconst o = array(1, \\);\n
+// ── two.wgsl\nconst t = \"[\";\n")
+if(NOT text STREQUAL expected)
+  message(SEND_ERROR "expected\n${expected}\nfound\n${text}")
+endif()
+file(READ ${WORK}/out.cc source)
+string(FIND "${source}" "{\"k\", R\"wgsl(${expected})wgsl\"}," at)
+if(at EQUAL -1)
+  message(SEND_ERROR "the .cc does not hold the kernel's text: ${source}")
+endif()
+
+put(k.wgsl "// uses: none\n${entry}")
+run()
+expect_refused("k.wgsl uses 'none', expected the name of a .wgsl file")
+
+put(k.wgsl "// uses: l\n${entry}")
+put(l.wgsl "${entry}")
+run()
+expect_refused("k.wgsl uses 'l', which is a kernel")
+
+foreach(line "enable f16;" "requires packed_4x8_integer_dot_product;" "// specialise")
+  put(k.wgsl "// uses: l\n${entry}")
+  put(l.wgsl "const a = 1;\n${line}\n")
+  run()
+  expect_refused("l.wgsl has a directive or a marked block")
+endforeach()
+
+put(a/k.wgsl "${entry}")
+put(b/k.wgsl "${entry}")
+run()
+expect_refused("have one name")
+
+run()
+if(NOT status EQUAL 0)
+  message(SEND_ERROR "expected no error without files, found ${error}")
+endif()
