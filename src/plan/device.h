@@ -33,6 +33,51 @@ struct Bindings {
 using TapSink =
     std::function<void(const std::string& name, std::span<const int64_t> shape, std::span<const float> values)>;
 
+// How a TokenLoop samples: the options of src/sample/sampler.h, with the same meaning and order of steps.
+struct LoopSampling {
+  float temperature = 0;
+  int32_t top_k = 0;
+  float top_p = 1, min_p = 0;
+  float repeat_penalty = 1, frequency_penalty = 0, presence_penalty = 0;
+  int32_t penalty_last_n = 0;
+  uint64_t seed = 0;
+  int32_t logprobs = -1;
+  std::span<const std::pair<int32_t, float>> logit_bias;
+  std::span<const int32_t> history;  // of the prompt: what penalties look back on
+};
+
+// One sampled token, and what logprobs >= 0 asks for: natural logs of the softmax of the raw logits.
+inline constexpr int kMaxLoopLogprobs = 20;
+struct LoopToken {
+  int32_t id = 0;
+  float logprob = 0;
+  std::array<int32_t, kMaxLoopLogprobs> best_ids{};  // descending
+  std::array<float, kMaxLoopLogprobs> best{};
+};
+
+// Decoding without the host in between: on the device the sampled id is the next step's input, positions and cells
+// count up, random draws are numbered. The host submits steps ahead and reads ids behind. What a token becomes does
+// not depend on how many steps are submitted or read at once. One loop runs at a time.
+//
+//   TokenLoop* loop = device.loop(decode_plan);
+//   WEFT_CO_CHECK_OK(loop->start(sampling, slot, cell));    // the first id will be computed in this cell
+//   WEFT_CO_CHECK_OK(loop->sample(prefill_plan));           // token 0, from the logits of its last submit
+//   WEFT_CO_CHECK_OK(loop->advance(8));                     // tokens 1 … 8
+//   WEFT_CO_CHECK_OK(co_await loop->read(tokens));          // the next tokens.size() unread ones, as they are ready
+class TokenLoop {
+ public:
+  virtual ~TokenLoop() = default;
+  // `unsupported` for what only the host can do (more logprobs than kMaxLoopLogprobs …): sample there instead.
+  virtual Status start(const LoopSampling& sampling, int32_t slot, int64_t cell) = 0;
+  virtual Status sample(const Plan& prefill) = 0;
+  // At most kMaxAhead tokens may be submitted and not read. The last cell of the context bounds `steps`.
+  static constexpr int64_t kMaxAhead = 512;
+  virtual Status advance(int64_t steps) = 0;
+  // A read-back of the next `count` tokens is on its way; read() takes them in order.
+  virtual Status begin_read(int64_t count) = 0;
+  virtual Task<Status> read(std::span<LoopToken> tokens) = 0;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -54,6 +99,12 @@ class Device {
                               const TapSink* taps) = 0;
   // The contents of an output port of the last submit of `plan`.
   virtual Task<Status> read(const Plan& plan, int output, std::span<std::byte> out) = 0;
+
+  // Of a prepared plan of one token whose logits have one row; nullptr where tokens are sampled by the host.
+  virtual TokenLoop* loop(const Plan& decode) {
+    (void)decode;
+    return nullptr;
+  }
 
   // One slot of one state as bytes: save, load, snapshot. For truncate states the first `cells` cells only.
   virtual Task<Result<std::vector<std::byte>>> read_state(int state, int64_t slot, int64_t cells) = 0;
