@@ -5,7 +5,7 @@ usage() {
 ./dev COMMAND
 
   run               build if needed and tell a story with the built-in model
-  test [TIER|NAME]  all tests, one tier (lint unit golden stories cli install tsan) or those whose name matches
+  test [TIER|NAME]  all tests, one tier (lint unit wgsl gpu golden stories cli install tsan) or by name
   weft ARGS…        run the release program (builds it first if needed, prints nothing of its own)
   on GPU CMD…       run a command on a software GPU: lavapipe (f16, subgroups of 8) or swiftshader (no f16, subgroups of 4)
   build [PRESET]    release (default), dev, asan, ubsan, tsan, fuzz

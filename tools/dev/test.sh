@@ -45,6 +45,30 @@ tier_unit() {
   run_ctest release -L unit
 }
 
+# Every kernel, and every specialisation that a test wrote to wgsl-variants, through Dawn's compiler up to SPIR-V.
+tier_wgsl() {
+  build release all
+  local log bad files=()
+  log=$(mktemp)
+  mapfile -d '' files < <(find build/release/wgsl build/release/wgsl-variants -name '*.wgsl' -print0 2>/dev/null)
+  if [ ${#files[@]} = 0 ]; then
+    say "no kernels in build/release/wgsl"
+    failed=$((failed + 1))
+    return
+  fi
+  printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c '
+    out=$("$0/ld-linux-x86-64.so.2" --library-path "$0" "$0/../../bin/tint" --format spirv -o /dev/null "$1" 2>&1) ||
+      printf "FAILED %s\n%s\n" "$1" "$out"' "$prefix_lib" >"$log"
+  bad=$(grep -c '^FAILED ' "$log" || true)
+  head -n 200 "$log"
+  rm -f "$log"
+  say "${#files[@]} WGSL files through tint, $bad refused"
+  passed=$((passed + ${#files[@]} - bad)) failed=$((failed + bad))
+}
+
+# All that runs on a GPU, on both software GPUs. Without them these tests fail.
+tier_gpu() { build release all && run_ctest release -L gpu; }
+
 tier_golden() { build release all && run_ctest release -L golden; }
 tier_stories() { build release all && run_ctest release -L stories; }
 tier_cli() { build release all && run_ctest release -L cli; }
@@ -59,7 +83,7 @@ tier_install() {
   if bash tests/install/run.sh build/release; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
-readonly tiers="lint unit golden stories cli install tsan"
+readonly tiers="lint unit wgsl gpu golden stories cli install tsan"
 
 run_tests() {
   local passed=0 failed=0 skipped=0 start=$SECONDS tier
