@@ -13,7 +13,7 @@ usage() {
   golden            check the committed goldens against Hugging Face transformers (needs Python with torch)
   fuzz [S [NAME]]   each fuzzer for S seconds (60)
   fmt, lint         format the code; check layers, sizes and format
-  package           a relocatable folder under build/package
+  package [PROGRAM…] a relocatable folder under build/package, with further programs of the build beside weft
   setup [all]       install what is missing (Debian packages; a private prefix in .deps)
   help              this text
 HELP
@@ -69,7 +69,7 @@ main() {
       setup test
       lint
       ;;
-    package) package ;;
+    package) package "$@" ;;
     help | -h | --help) usage ;;
     *)
       usage >&2

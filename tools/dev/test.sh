@@ -49,13 +49,13 @@ tier_unit() {
 tier_wgsl() {
   build release all
   local log bad files=()
-  log=$(mktemp)
   mapfile -d '' files < <(find build/release/wgsl build/release/wgsl-variants -name '*.wgsl' -print0 2>/dev/null)
   if [ ${#files[@]} = 0 ]; then
     say "no kernels in build/release/wgsl"
     failed=$((failed + 1))
     return
   fi
+  log=$(mktemp)
   printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c '
     out=$("$0/ld-linux-x86-64.so.2" --library-path "$0" "$0/../../bin/tint" --format spirv -o /dev/null "$1" 2>&1) ||
       printf "FAILED %s\n%s\n" "$1" "$out"' "$prefix_lib" >"$log"
