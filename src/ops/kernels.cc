@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/half.h"
 #include "ops/linear/formats-inl.h"
+#include "ops/linear/planes.h"
 #include "ops/linear/rows16.h"
 
 namespace weft {
@@ -90,13 +91,16 @@ const Kernel* choose_kernel(const OpCall& call, const Caps& caps, int* variant) 
 }
 
 WeightLayout layout_for(DType dtype, std::span<const int64_t> shape, const Caps& caps) {
+  if (caps.kind == Caps::Kind::webgpu)
+    return is_block(dtype) && shape.size() == 2 ? WeightLayout::planes : WeightLayout::row_major;
   const bool fits =
       shape.size() == 2 && shape[0] > 0 && shape[0] % rows16::kRows == 0 && shape[1] % rows16::kColumns == 0;
   const bool packs = dtype == DType::q8_0 || dtype == DType::q4_0;
   return caps.kind == Caps::Kind::cpu && fits && packs ? WeightLayout::rows16 : WeightLayout::row_major;
 }
 
-int64_t layout_bytes(DType dtype, std::span<const int64_t> shape, WeightLayout) {
+int64_t layout_bytes(DType dtype, std::span<const int64_t> shape, WeightLayout layout) {
+  if (layout == WeightLayout::planes) return planes_of(dtype, shape[0], shape[1]).bytes;
   int64_t rows = 1;
   for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
   return rows * row_bytes(dtype, shape.empty() ? 1 : shape.back());
@@ -105,6 +109,12 @@ int64_t layout_bytes(DType dtype, std::span<const int64_t> shape, WeightLayout) 
 void pack_rows(DType dtype, std::span<const int64_t> shape, WeightLayout layout, int64_t first_row, int64_t rows,
                const std::byte* in, std::byte* out) {
   const int64_t k = shape.empty() ? 1 : shape.back(), bytes = row_bytes(dtype, k);
+  if (layout == WeightLayout::planes) {
+    const Planes planes = planes_of(dtype, shape[0], k);
+    pack_planes(dtype, k, rows, reinterpret_cast<const uint8_t*>(in),
+                plane_rows(planes, reinterpret_cast<uint8_t*>(out), first_row));
+    return;
+  }
   out += first_row * bytes;
   if (layout == WeightLayout::row_major) {
     std::memcpy(out, in, static_cast<size_t>(rows * bytes));
@@ -119,6 +129,7 @@ void unpack_row(DType dtype, std::span<const int64_t> shape, WeightLayout layout
   const int64_t k = shape.empty() ? 1 : shape.back();
   const uint8_t* bytes = reinterpret_cast<const uint8_t*>(weight);
   if (layout == WeightLayout::rows16) return rows16::unpack_row(dtype, k, bytes, row, out);
+  if (layout == WeightLayout::planes) return unpack_planes_row(dtype, shape[0], k, bytes, row, out);
   bytes += row * row_bytes(dtype, k);
   const uint16_t* halves = reinterpret_cast<const uint16_t*>(bytes);
   switch (dtype) {
