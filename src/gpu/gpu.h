@@ -4,8 +4,8 @@
 //
 //   WEFT_CO_TRY(auto gpu, co_await make_dawn_gpu(host, {}));
 //   WEFT_CO_TRY(GpuBuffer x, co_await gpu->create_buffer(4096, "x"));
-//   WEFT_CO_TRY(GpuPipeline scale, co_await gpu->create_pipeline("scale", wgsl));
-//   WEFT_TRY(GpuBindGroup group, gpu->create_bind_group(scale, {{{x, 0, 4096}}}));
+//   WEFT_CO_TRY(GpuPipeline scale, co_await gpu->create_pipeline({"scale", wgsl}));
+//   WEFT_CO_TRY(GpuBindGroup group, gpu->create_bind_group(scale, {{{x, 0, 4096}}}));
 //   GpuCommands commands;
 //   commands.dispatch(scale, group, 16, 1, 1);
 //   WEFT_CO_CHECK_OK(gpu->submit(commands));
@@ -13,7 +13,7 @@
 //
 // Errors of the GPU are ordinary: pipelines and buffers are made inside error scopes (bad_shader, out_of_memory);
 // anything found later (a validation error, a lost device) is returned by the next call, `device_lost` by all calls
-// after a loss.
+// after a loss. A handle that was destroyed or never given is invalid_argument.
 #pragma once
 
 #include <functional>
@@ -39,6 +39,11 @@ struct GpuRange {
   int64_t offset = 0, bytes = 0;
 };
 
+// One kernel: a label for messages and profiles, and the text of its module.
+struct GpuShader {
+  std::string label, wgsl;
+};
+
 // What to do, in order, as one list of words: it crosses to the host in one piece.
 class GpuCommands {
  public:
@@ -58,8 +63,8 @@ class GpuCommands {
     for (int64_t n : {offset, bytes})
       push({static_cast<uint32_t>(n), static_cast<uint32_t>(static_cast<uint64_t>(n) >> 32)});
   }
-  // The dispatches that follow (up to the next such command) form a pass of their own, timed as entry `index` of
-  // read_timestamps. Without timestamps: ignored.
+  // The dispatches that follow (up to the next command of another kind) form a pass of their own, timed as entry
+  // `index` < kMaxTimedPasses of read_timestamps. Without timestamps: ignored.
   void timed_pass(uint32_t index) { push({kTimedPass, index}); }
 
   std::span<const uint32_t> words() const { return words_; }
@@ -80,18 +85,22 @@ class Gpu {
   virtual void destroy(GpuBuffer buffer) = 0;
   virtual void destroy(GpuBindGroup group) = 0;
 
-  // Entry point `main`; the layout of group 0 is read from the declarations `@group(0) @binding(n) var<storage, read>`
-  // or `var<storage, read_write>` of the text, which need not all be used. bad_shader with the compiler's message.
-  // The text is copied before the first suspension.
-  virtual Task<Result<GpuPipeline>> create_pipeline(std::string label, std::string wgsl) = 0;
-  // Ranges by binding number. Offsets are multiples of info().offset_alignment.
+  // Entry points `main`, compiled side by side: pass as many as there are. The layout of group 0 is read from the
+  // declarations `@group(0) @binding(n) var<storage, read>`, `var<storage, read_write>` or `var<uniform>` of the text,
+  // which need not all be used. bad_shader with the label, the line and the compiler's message of the first that fails;
+  // then none is made. `shaders` must stay valid until the task is done.
+  virtual Task<Result<std::vector<GpuPipeline>>> create_pipelines(std::span<const GpuShader> shaders) = 0;
+  Task<Result<GpuPipeline>> create_pipeline(GpuShader shader);  // one
+  // Ranges by binding number; a number that the text leaves out takes GpuRange{}. Offsets are multiples of
+  // info().offset_alignment. invalid_argument names the pipeline and the binding that does not fit.
   virtual Result<GpuBindGroup> create_bind_group(GpuPipeline pipeline, std::span<const GpuRange> ranges) = 0;
 
   // Before all work submitted later. Offset and size are multiples of 4.
   virtual Status write(GpuBuffer buffer, int64_t offset, std::span<const std::byte> bytes) = 0;
   virtual Status submit(const GpuCommands& commands) = 0;
 
-  // A read-back after all work submitted so far; several may be under way. Every ticket must be ended once.
+  // A read-back after all work submitted so far; several may be under way. Every ticket must be ended once, with as
+  // many bytes as it was begun with. Offset and size are multiples of 4.
   virtual Result<GpuTicket> begin_read(GpuBuffer buffer, int64_t offset, int64_t bytes) = 0;
   virtual Task<Status> end_read(GpuTicket ticket, std::span<std::byte> out) = 0;
   Task<Status> read(GpuBuffer buffer, int64_t offset, std::span<std::byte> out);  // both
@@ -100,7 +109,7 @@ class Gpu {
   // Begin and end of timed passes 0 … count - 1 of the last submits, in nanoseconds. `unsupported` without timestamps.
   virtual Task<Result<std::vector<std::pair<uint64_t, uint64_t>>>> read_timestamps(uint32_t count) = 0;
 
-  virtual Status health() const = 0;         // the first error not yet reported, or device_lost
+  virtual Status health() const = 0;         // the first error not yet reported (now it is), or device_lost
   virtual int64_t bytes_in_use() const = 0;  // of all buffers, staging included
   virtual void lose() = 0;                   // as if the device were lost: for tests
 };
@@ -114,10 +123,16 @@ struct DawnOptions {
   GpuProfile profile = GpuProfile::full;
   bool allow_software = true;  // lavapipe, SwiftShader
   int adapter = 0;             // in the order of dawn_adapters()
+  // As in a browser: accesses outside a binding are clamped, workgroup memory starts as zeros, x / 0 == x. Without it
+  // none of these holds and the kernels' inner loops are shorter. Tests say true.
+  bool robust = false;
+  // Commands are not checked: less host time a dispatch, but a wrong command is undefined.
+  bool skip_validation = false;
 };
 
 // no_device names what was looked for: Dawn's library, a Vulkan driver, an adapter (Dawn's null adapter is none).
 Task<Result<std::unique_ptr<Gpu>>> make_dawn_gpu(Host& host, DawnOptions options);
+// What each adapter grants to profile full; the fastest first. Adapters of the same name are one.
 Task<Result<std::vector<GpuInfo>>> dawn_adapters(Host& host);
 
 }  // namespace weft
