@@ -5,9 +5,6 @@
 
 namespace weft {
 
-// A tensor's elements as floats in row-major order: any activation or state type.
-std::vector<float> to_floats(const TensorRef& tensor);
-
 // Follows the nodes of a plan's graph beside its steps, so that views, which have no step, are seen too.
 class Taps {
  public:

@@ -151,6 +151,42 @@ std::vector<int64_t> port_words(const Graph& graph, std::span<const int64_t> bou
   return first;
 }
 
+std::vector<IndexPort> index_ports(const Graph& graph) {
+  std::vector<IndexPort> ports;
+  for (const Node& node : graph.nodes) {
+    auto note = [&](size_t input, size_t target, int axis) {
+      const ValueId v = node.inputs[input];
+      if (v == kNoValue || graph.values[v].kind != ValueKind::input) return;
+      const IndexPort port{graph.values[v].index, graph.type(node.inputs[target]).shape[axis]};
+      const bool known =
+          std::ranges::any_of(ports, [&](const IndexPort& p) { return p.port == port.port && p.limit == port.limit; });
+      if (!known) ports.push_back(port);
+    };
+    switch (node.op) {
+      case Op::embedding:
+        note(0, 1, 0);
+        break;
+      case Op::gather_rows:
+        note(1, 0, 0);
+        break;
+      case Op::kv_write:
+        note(2, 0, 0);
+        note(3, 0, 2);
+        break;
+      case Op::attention:
+        note(3, 1, 0);
+        note(4, 1, 2);
+        break;
+      case Op::linear_recurrence:
+        note(3, 0, 0);
+        break;
+      default:
+        break;
+    }
+  }
+  return ports;
+}
+
 std::vector<std::vector<int32_t>> weight_groups(std::span<const Plan* const> plans) {
   std::set<std::vector<int32_t>> groups;
   for (const Plan* plan : plans) {

@@ -46,6 +46,12 @@ struct PlanOptions {
 // Where the integer input ports lie in the step buffer of a WebGPU plan, by port; -1 for others. `words`: of the
 // buffer.
 std::vector<int64_t> port_words(const Graph& graph, std::span<const int64_t> bounds, int64_t* words);
+// Input ports whose elements a kernel uses as an index, and what they must be below.
+struct IndexPort {
+  int port;
+  Dim limit;
+};
+std::vector<IndexPort> index_ports(const Graph& graph);
 // Weights that some step of a plan binds as one buffer, in order: they must lie one after the other.
 std::vector<std::vector<int32_t>> weight_groups(std::span<const Plan* const> plans);
 

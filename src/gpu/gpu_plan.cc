@@ -1,0 +1,274 @@
+#include "gpu/gpu_plan.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace weft {
+namespace {
+
+std::unexpected<Error> wrong(const Plan& plan, std::string what, std::string expected, std::string found) {
+  return fail(Code::invalid_argument, "graph '" + plan.graph.name + "'", std::move(what), std::move(expected),
+              std::move(found));
+}
+
+}  // namespace
+
+Task<Result<std::unique_ptr<GpuPlan>>> GpuPlan::create(const Plan& plan, Gpu& gpu, const Memories& memories,
+                                                       GpuPipelines& pipelines) {
+  std::unique_ptr<GpuPlan> made(new GpuPlan(plan, gpu, memories));
+  made->symbols_.assign(plan.bounds.begin(), plan.bounds.end());
+  WEFT_CO_CHECK_OK(co_await made->make_buffers());
+  WEFT_CO_CHECK_OK(co_await made->make_pipelines(pipelines));
+  WEFT_CO_CHECK_OK(made->make_groups());
+  co_return made;
+}
+
+GpuPlan::~GpuPlan() {
+  for (const auto& step : dispatches_) {
+    for (const Dispatch& d : step) gpu_.destroy(d.group);
+  }
+  for (GpuBuffer buffer : {arena_, step_}) {
+    if (buffer != GpuBuffer::none) gpu_.destroy(buffer);
+  }
+  for (const auto* ports : {&outputs_, &inputs_}) {
+    for (GpuBuffer buffer : *ports) {
+      if (buffer != GpuBuffer::none) gpu_.destroy(buffer);
+    }
+  }
+}
+
+Task<Status> GpuPlan::make_buffers() {
+  const Graph& graph = plan_->graph;
+  auto make = [&](int64_t bytes, std::string label) -> Task<Result<GpuBuffer>> {
+    bytes = align_up(std::max<int64_t>(bytes, 16), 16);
+    bytes_ += bytes;
+    return gpu_.create_buffer(bytes, std::move(label));
+  };
+  index_ports_ = index_ports(graph);
+  int64_t words = 0;
+  port_words_ = port_words(graph, plan_->bounds, &words);
+  step_words_.assign(static_cast<size_t>(words), 0);
+  step_words_[kOneWord] = 1;
+  WEFT_CO_TRY(step_, co_await make(words * 4, graph.name + " step"));
+  WEFT_CO_TRY(arena_, co_await make(align_up(plan_->arena_bytes, kGpuAlignment) + plan_->scratch_bytes,
+                                    graph.name + " activations"));
+  for (size_t p = 0; p < graph.inputs.size(); ++p) {
+    const Port& port = graph.inputs[p];
+    if (port.name == "cells") cells_port_ = static_cast<int>(p);
+    GpuBuffer buffer = GpuBuffer::none;
+    if (port_words_[p] < 0) {
+      WEFT_CO_TRY(buffer, co_await make(size_of(graph.type(port.value), plan_->bounds), "input " + port.name));
+    }
+    inputs_.push_back(buffer);
+  }
+  for (const Port& port : graph.outputs) {
+    WEFT_CO_TRY(const GpuBuffer buffer,
+                co_await make(size_of(graph.type(port.value), plan_->bounds), "output " + port.name));
+    outputs_.push_back(buffer);
+  }
+  co_return Status{};
+}
+
+Task<Status> GpuPlan::make_pipelines(GpuPipelines& pipelines) {
+  std::vector<GpuShader> missing;
+  for (const Step& step : plan_->steps) {
+    for (const GpuDispatch& d : step.gpu.dispatches) {
+      std::string text = specialised_wgsl(d.shader, d.constants);
+      if (pipelines.try_emplace(text).second) missing.push_back({std::string(d.shader), std::move(text)});
+    }
+  }
+  auto made = co_await gpu_.create_pipelines(missing);
+  if (!made) {
+    for (const GpuShader& shader : missing) pipelines.erase(shader.wgsl);
+    co_return std::unexpected(std::move(made).error());
+  }
+  for (size_t i = 0; i < missing.size(); ++i) pipelines[missing[i].wgsl] = (*made)[i];
+  for (const Step& step : plan_->steps) {
+    auto& list = dispatches_.emplace_back();
+    for (const GpuDispatch& d : step.gpu.dispatches) {
+      list.push_back({pipelines[specialised_wgsl(d.shader, d.constants)], GpuBindGroup::none, d.grid, d.above_length});
+    }
+  }
+  co_return Status{};
+}
+
+GpuRange GpuPlan::place(const Place& place, int64_t bytes) const {
+  switch (place.space) {
+    case Place::Space::arena:
+      return {arena_, place.offset, bytes};
+    case Place::Space::input:
+      return {inputs_[place.index], 0, bytes};
+    case Place::Space::output:
+      return {outputs_[place.index], 0, bytes};
+    case Place::Space::weight:
+      return weights_.weight(place.index);
+    case Place::Space::constant:
+      return weights_.constant(place.index);
+    case Place::Space::state:
+      return states_[place.index];
+    case Place::Space::none:
+      return {};
+  }
+  return {};
+}
+
+Result<GpuRange> GpuPlan::range_of(const Step& step, const GpuBinding& binding) const {
+  auto operand = [&](const Operand& o) -> Result<GpuRange> {
+    // An operand that is absent still needs something to bind where the kernel declares it.
+    if (o.place.space == Place::Space::none) return GpuRange{step_, 0, 16};
+    if (o.place.space == Place::Space::state && o.place.index >= static_cast<int>(states_.size()))
+      return wrong(*plan_, "states", "to be created before a plan is prepared", "not created");
+    if (o.place.space == Place::Space::weight && o.place.index >= static_cast<int>(weights_.weights()))
+      return wrong(*plan_, "weights", "to be loaded before a plan is prepared", "not loaded");
+    return place(o.place, align_up(size_of(plan_->graph.type(o.value), plan_->bounds), 4));
+  };
+  switch (binding.from) {
+    case GpuBinding::From::in:
+      return operand(step.in[binding.index]);
+    case GpuBinding::From::out:
+      return operand(step.out[binding.index]);
+    case GpuBinding::From::step:
+      return GpuRange{step_, 0, align_up(static_cast<int64_t>(step_words_.size()) * 4, 16)};
+    case GpuBinding::From::scratch:
+      return GpuRange{arena_, step.scratch_offsets[binding.index], step.gpu.scratch[binding.index]};
+    case GpuBinding::From::weights: {
+      std::vector<int32_t> group;
+      for (const Operand& o : step.in) {
+        if (o.place.space == Place::Space::weight) group.push_back(o.place.index);
+      }
+      if (weights_.weights() == 0) return operand(step.in[0]);
+      return weights_.group(group);
+    }
+  }
+  return GpuRange{};
+}
+
+Status GpuPlan::make_groups() {
+  std::vector<GpuRange> ranges;
+  for (size_t s = 0; s < plan_->steps.size(); ++s) {
+    const Step& step = plan_->steps[s];
+    for (size_t d = 0; d < step.gpu.dispatches.size(); ++d) {
+      ranges.clear();
+      for (const GpuBinding& binding : step.gpu.dispatches[d].bindings) {
+        WEFT_TRY(const GpuRange range, range_of(step, binding));
+        ranges.push_back(range);
+      }
+      auto group = gpu_.create_bind_group(dispatches_[s][d].pipeline, ranges);
+      if (!group) {
+        return fail(group.error().code, std::string(step.kernel->name), "step " + std::to_string(s), {},
+                    group.error().message());
+      }
+      dispatches_[s][d].group = *group;
+    }
+  }
+  return {};
+}
+
+Status GpuPlan::bind(const Bindings& bindings) {
+  const Graph& graph = plan_->graph;
+  if (bindings.symbols.size() != graph.symbols.size() || bindings.inputs.size() != graph.inputs.size()) {
+    return wrong(*plan_, "bindings",
+                 std::to_string(graph.symbols.size()) + " sizes and " + std::to_string(graph.inputs.size()) + " inputs",
+                 std::to_string(bindings.symbols.size()) + " and " + std::to_string(bindings.inputs.size()));
+  }
+  for (size_t i = 0; i < graph.symbols.size(); ++i) {
+    if (bindings.symbols[i] < 0 || bindings.symbols[i] > plan_->bounds[i]) {
+      return wrong(*plan_, "size of " + graph.symbols[i], "0 to " + std::to_string(plan_->bounds[i]),
+                   std::to_string(bindings.symbols[i]));
+    }
+    symbols_[i] = bindings.symbols[i];
+    step_words_[i] = static_cast<int32_t>(symbols_[i]);
+  }
+  for (size_t p = 0; p < graph.inputs.size(); ++p) {
+    const auto bytes = bindings.inputs[p];
+    const int64_t wanted = size_of(graph.type(graph.inputs[p].value), symbols_);
+    if (static_cast<int64_t>(bytes.size()) != wanted) {
+      return wrong(*plan_, "input '" + graph.inputs[p].name + "'", std::to_string(wanted) + " bytes",
+                   std::to_string(bytes.size()));
+    }
+    if (bytes.empty()) continue;
+    if (port_words_[p] >= 0) {
+      std::memcpy(step_words_.data() + port_words_[p], bytes.data(), bytes.size());
+    } else {
+      WEFT_CHECK_OK(gpu_.write(inputs_[p], 0, bytes));
+    }
+  }
+  WEFT_CHECK_OK(check_indices(bindings));
+  length_ = 0;
+  if (cells_port_ >= 0) {
+    const int32_t* cells = step_words_.data() + port_words_[cells_port_];
+    const size_t count = bindings.inputs[static_cast<size_t>(cells_port_)].size() / 4;
+    for (size_t i = 0; i < count; ++i) length_ = std::max<int64_t>(length_, int64_t{cells[i]} + 1);
+  }
+  step_words_[kLengthWord] = static_cast<int32_t>(length_);
+  return gpu_.write(step_, 0, std::as_bytes(std::span(step_words_)));
+}
+
+// Indices come from outside and reach into weights and states: each is checked against what it indexes.
+Status GpuPlan::check_indices(const Bindings& bindings) const {
+  const Graph& graph = plan_->graph;
+  for (const IndexPort& index : index_ports_) {
+    const int64_t limit = index.limit.count * (index.limit.symbol == kNoSymbol ? 1 : symbols_[index.limit.symbol]);
+    const auto bytes = bindings.inputs[index.port];
+    const int32_t* values = step_words_.data() + port_words_[index.port];
+    for (size_t i = 0; i < bytes.size() / 4; ++i) {
+      if (values[i] >= 0 && values[i] < limit) continue;
+      return wrong(*plan_, "element " + std::to_string(i) + " of input '" + graph.inputs[index.port].name + "'",
+                   "0 to " + std::to_string(limit - 1), std::to_string(values[i]));
+    }
+  }
+  return {};
+}
+
+bool GpuPlan::size_of_grid(const Dispatch& dispatch, int64_t length, std::array<uint32_t, 3>& size) const {
+  if (dispatch.above_length > 0 && length <= dispatch.above_length) return false;
+  for (int i = 0; i < 3; ++i) {
+    const Extent& e = dispatch.grid[i];
+    const int64_t symbol = e.word == kOneWord ? 1 : e.word == kLengthWord ? length : symbols_[e.word];
+    size[i] = static_cast<uint32_t>((e.count * symbol + e.per - 1) / e.per);
+    if (size[i] == 0) return false;
+  }
+  return true;
+}
+
+void GpuPlan::encode(GpuCommands& commands, size_t step, int64_t length) const {
+  std::array<uint32_t, 3> size;
+  for (const Dispatch& d : dispatches_[step]) {
+    if (size_of_grid(d, length, size)) commands.dispatch(d.pipeline, d.group, size[0], size[1], size[2]);
+  }
+}
+
+void GpuPlan::encode(GpuCommands& commands, int64_t length) const {
+  for (size_t s = 0; s < dispatches_.size(); ++s) encode(commands, s, length);
+}
+
+bool GpuPlan::runs(size_t step, size_t dispatch) const {
+  std::array<uint32_t, 3> size;
+  return size_of_grid(dispatches_[step][dispatch], length_, size);
+}
+
+uint32_t GpuPlan::encode_timed(GpuCommands& commands, int64_t length) const {
+  uint32_t count = 0;
+  std::array<uint32_t, 3> size;
+  for (const auto& step : dispatches_) {
+    for (const Dispatch& d : step) {
+      if (!size_of_grid(d, length, size)) continue;
+      if (count < kMaxTimedPasses) commands.timed_pass(count++);
+      commands.dispatch(d.pipeline, d.group, size[0], size[1], size[2]);
+    }
+  }
+  return count;
+}
+
+int64_t GpuPlan::port_word(std::string_view name) const {
+  for (size_t p = 0; p < plan_->graph.inputs.size(); ++p) {
+    if (plan_->graph.inputs[p].name == name) return port_words_[p];
+  }
+  return -1;
+}
+
+GpuRange GpuPlan::output(int port) const {
+  return {outputs_[port], 0, size_of(plan_->graph.type(plan_->graph.outputs[port].value), plan_->bounds)};
+}
+
+}  // namespace weft
