@@ -47,7 +47,7 @@ Status DawnGpu::record(const GpuCommands& commands, WGPUCommandEncoder encoder) 
     switch (w[0]) {
       case GpuCommands::kDispatch: {
         if (!pass) begin_pass(nullptr);
-        if (w[1] != last_pipeline) {
+        if (w[1] != last_pipeline || !last_pipeline) {
           Pipeline* pipeline = pipelines_.find(w[1]);
           if (!pipeline) {
             status = unknown("a pipeline", w[1]);
@@ -56,7 +56,7 @@ Status DawnGpu::record(const GpuCommands& commands, WGPUCommandEncoder encoder) 
           dawn_.ComputePassEncoderSetPipeline(pass, pipeline->handle);
           last_pipeline = w[1];
         }
-        if (w[2] != last_group) {
+        if (w[2] != last_group || !last_group) {
           BindGroup* group = groups_.find(w[2]);
           if (!group || !group->handle) {
             status = unknown("a bind group", w[2]);

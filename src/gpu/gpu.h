@@ -52,7 +52,7 @@ class GpuCommands {
   void dispatch(GpuPipeline pipeline, GpuBindGroup group, uint32_t x, uint32_t y, uint32_t z) {
     push({kDispatch, static_cast<uint32_t>(pipeline), static_cast<uint32_t>(group), x, y, z});
   }
-  // Between two buffers; offsets and bytes are multiples of 4.
+  // Between two different buffers; offsets and bytes are multiples of 4.
   void copy(GpuBuffer from, int64_t from_offset, GpuBuffer to, int64_t to_offset, int64_t bytes) {
     push({kCopy, static_cast<uint32_t>(from), static_cast<uint32_t>(to)});
     for (int64_t n : {from_offset, to_offset, bytes})
