@@ -15,35 +15,51 @@ extern const Kernel kEmbedding, kRmsNorm, kAddRmsNorm, kRope, kKvWrite, kAttenti
     kLinearPanel, kLinearFloat, kLinearDequantized, kLinearAddRows16Q8, kLinearAddRows16Q4, kLinearAddPanel,
     kLinearAddFloat, kLinearAddDequantized;
 
+extern const Kernel kGpuRmsNorm, kGpuAddRmsNorm, kGpuRope, kGpuKvWrite, kGpuAdd, kGpuMul, kGpuActivation, kGpuScale,
+    kGpuSoftcap, kGpuGatherRows, kGpuLinearRecurrence, kGpuQuantizeRows, kGpuGatedActivation;
+
 namespace {
 
 // Grouped by op; in a group the best first.
 const Kernel* const kKernels[] = {
     &kEmbedding,
     &kRmsNorm,
+    &kGpuRmsNorm,
     &kLinearRows16Q8,
     &kLinearRows16Q4,
     &kLinearPanel,
     &kLinearFloat,
     &kLinearDequantized,
     &kRope,
+    &kGpuRope,
     &kKvWrite,
+    &kGpuKvWrite,
     &kAttention,
     &kAdd,
+    &kGpuAdd,
     &kMul,
+    &kGpuMul,
     &kActivation,
+    &kGpuActivation,
     &kScale,
+    &kGpuScale,
     &kSoftcap,
+    &kGpuSoftcap,
     &kGatherRows,
+    &kGpuGatherRows,
     &kLinearRecurrence,
+    &kGpuLinearRecurrence,
     &kQuantizeRows,
+    &kGpuQuantizeRows,
     &kGatedActivation,
+    &kGpuGatedActivation,
     &kLinearAddRows16Q8,
     &kLinearAddRows16Q4,
     &kLinearAddPanel,
     &kLinearAddFloat,
     &kLinearAddDequantized,
     &kAddRmsNorm,
+    &kGpuAddRmsNorm,
 };
 
 }  // namespace
