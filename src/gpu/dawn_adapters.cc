@@ -111,6 +111,7 @@ bool describe(const DawnProcs& dawn, WGPUInstance instance, Adapter& adapter) {
 // The C interface has no list of adapters: the ones it hands out for each wish are the list.
 Result<Instance> open_instance() {
   WEFT_TRY(const DawnProcs* dawn, dawn_procs());
+  WEFT_CHECK_OK(vulkan_driver());
   Instance out;
   out.dawn = dawn;
   // Subgroup matrices and immediates count as unsafe (they are not standardised), not as untested.
@@ -307,6 +308,10 @@ Result<DawnDevice> open_dawn_device(const DawnOptions& options) {
     return fail(Code::no_device, adapter.info.name, "opening the device", "a device",
                 answer.message.empty() ? "no answer for 60 s" : answer.message);
   out.device = answer.device;
+  // Without one, warnings go to stderr; what matters arrives as an error.
+  WGPULoggingCallbackInfo quiet = WGPU_LOGGING_CALLBACK_INFO_INIT;
+  quiet.callback = [](WGPULoggingType, WGPUStringView, void*, void*) {};
+  out.procs->DeviceSetLoggingCallback(out.device, quiet);
   out.instance = std::exchange(instance.handle, nullptr);
   out.adapter = std::exchange(adapter.handle, nullptr);
   out.trouble = std::move(trouble);

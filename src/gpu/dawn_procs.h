@@ -11,61 +11,55 @@
 
 namespace weft {
 
-#define WEFT_DAWN_PROCS(X)                             \
-  X(CreateInstance)                                    \
-  X(InstanceHasWGSLLanguageFeature)                    \
-  X(InstanceRelease)                                   \
-  X(InstanceRequestAdapter)                            \
-  X(InstanceWaitAny)                                   \
-  X(AdapterGetInfo)                                    \
-  X(AdapterGetLimits)                                  \
-  X(AdapterHasFeature)                                 \
-  X(AdapterInfoFreeMembers)                            \
-  X(AdapterPropertiesSubgroupMatrixConfigsFreeMembers) \
-  X(AdapterRelease)                                    \
-  X(AdapterRequestDevice)                              \
-  X(BindGroupLayoutRelease)                            \
-  X(BindGroupRelease)                                  \
-  X(BufferDestroy)                                     \
-  X(BufferGetConstMappedRange)                         \
-  X(BufferMapAsync)                                    \
-  X(BufferRelease)                                     \
-  X(BufferUnmap)                                       \
-  X(CommandBufferRelease)                              \
-  X(CommandEncoderBeginComputePass)                    \
-  X(CommandEncoderClearBuffer)                         \
-  X(CommandEncoderCopyBufferToBuffer)                  \
-  X(CommandEncoderFinish)                              \
-  X(CommandEncoderRelease)                             \
-  X(CommandEncoderResolveQuerySet)                     \
-  X(ComputePassEncoderDispatchWorkgroups)              \
-  X(ComputePassEncoderEnd)                             \
-  X(ComputePassEncoderRelease)                         \
-  X(ComputePassEncoderSetBindGroup)                    \
-  X(ComputePassEncoderSetPipeline)                     \
-  X(ComputePipelineRelease)                            \
-  X(DeviceCreateBindGroup)                             \
-  X(DeviceCreateBindGroupLayout)                       \
-  X(DeviceCreateBuffer)                                \
-  X(DeviceCreateCommandEncoder)                        \
-  X(DeviceCreateComputePipelineAsync)                  \
-  X(DeviceCreatePipelineLayout)                        \
-  X(DeviceCreateQuerySet)                              \
-  X(DeviceCreateShaderModule)                          \
-  X(DeviceDestroy)                                     \
-  X(DeviceForceLoss)                                   \
-  X(DeviceGetQueue)                                    \
-  X(DevicePopErrorScope)                               \
-  X(DevicePushErrorScope)                              \
-  X(DeviceRelease)                                     \
-  X(PipelineLayoutRelease)                             \
-  X(QuerySetRelease)                                   \
-  X(QueueOnSubmittedWorkDone)                          \
-  X(QueueRelease)                                      \
-  X(QueueSubmit)                                       \
-  X(QueueWriteBuffer)                                  \
-  X(ShaderModuleGetCompilationInfo)                    \
-  X(ShaderModuleRelease)
+#define WEFT_DAWN_PROCS(X)                                                                                            \
+  X(CreateInstance)                                                                                                   \
+  X(InstanceHasWGSLLanguageFeature)                                                                                   \
+  X(InstanceRelease)                                                                                                  \
+  X(InstanceRequestAdapter)                                                                                           \
+  X(InstanceWaitAny)                                                                                                  \
+  X(AdapterGetInfo)                                                                                                   \
+  X(AdapterGetLimits)                                                                                                 \
+  X(AdapterHasFeature)                                                                                                \
+  X(AdapterInfoFreeMembers)                                                                                           \
+  X(AdapterPropertiesSubgroupMatrixConfigsFreeMembers)                                                                \
+  X(AdapterRelease)                                                                                                   \
+  X(AdapterRequestDevice)                                                                                             \
+  X(BindGroupLayoutRelease)                                                                                           \
+  X(BindGroupRelease)                                                                                                 \
+  X(BufferDestroy)                                                                                                    \
+  X(BufferGetConstMappedRange)                                                                                        \
+  X(BufferMapAsync)                                                                                                   \
+  X(BufferRelease)                                                                                                    \
+  X(BufferUnmap)                                                                                                      \
+  X(CommandBufferRelease)                                                                                             \
+  X(CommandEncoderBeginComputePass)                                                                                   \
+  X(CommandEncoderClearBuffer)                                                                                        \
+  X(CommandEncoderCopyBufferToBuffer)                                                                                 \
+  X(CommandEncoderFinish)                                                                                             \
+  X(CommandEncoderRelease)                                                                                            \
+  X(CommandEncoderResolveQuerySet)                                                                                    \
+  X(ComputePassEncoderDispatchWorkgroups)                                                                             \
+  X(ComputePassEncoderEnd)                                                                                            \
+  X(ComputePassEncoderRelease)                                                                                        \
+  X(ComputePassEncoderSetBindGroup)                                                                                   \
+  X(ComputePassEncoderSetPipeline)                                                                                    \
+  X(ComputePipelineRelease)                                                                                           \
+  X(DeviceCreateBindGroup)                                                                                            \
+  X(DeviceCreateBindGroupLayout)                                                                                      \
+  X(DeviceCreateBuffer)                                                                                               \
+  X(DeviceCreateCommandEncoder)                                                                                       \
+  X(DeviceCreateComputePipelineAsync)                                                                                 \
+  X(DeviceCreatePipelineLayout)                                                                                       \
+  X(DeviceCreateQuerySet)                                                                                             \
+  X(DeviceCreateShaderModule)                                                                                         \
+  X(DeviceDestroy)                                                                                                    \
+  X(DeviceForceLoss)                                                                                                  \
+  X(DeviceGetQueue)                                                                                                   \
+  X(DevicePopErrorScope)                                                                                              \
+  X(DevicePushErrorScope)                                                                                             \
+  X(DeviceRelease)                                                                                                    \
+  X(DeviceSetLoggingCallback) X(PipelineLayoutRelease) X(QuerySetRelease) X(QueueOnSubmittedWorkDone) X(QueueRelease) \
+      X(QueueSubmit) X(QueueWriteBuffer) X(ShaderModuleGetCompilationInfo) X(ShaderModuleRelease)
 
 struct DawnProcs {
 #define WEFT_DAWN_MEMBER(name) WGPUProc##name name = nullptr;
@@ -75,6 +69,11 @@ struct DawnProcs {
 
 // Loaded at the first call and never unloaded. no_device with the loader's message if that fails.
 Result<const DawnProcs*> dawn_procs();
+
+// no_device if there is no Vulkan loader, or no driver behind it. (Dawn finds that out too, and prints it.) Every
+// driver brings this extension of the instance, the loader alone does not; drivers stay loaded, so asking costs
+// nothing.
+Status vulkan_driver();
 
 inline WGPUStringView dawn_text(std::string_view text) { return {text.data(), text.size()}; }
 inline std::string dawn_text(WGPUStringView text) {

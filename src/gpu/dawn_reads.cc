@@ -56,7 +56,7 @@ Status DawnGpu::end_map(std::unique_ptr<ReadBack> read, std::span<std::byte> out
     return fail(Code::internal, "GPU", "reading back", bytes_text(read->bytes), one_line(read->message));
   }
   const void* mapped = dawn_.BufferGetConstMappedRange(read->handle, 0, out.size());
-  if (mapped) std::memcpy(out.data(), mapped, out.size());
+  if (mapped && !out.empty()) std::memcpy(out.data(), mapped, out.size());
   dawn_.BufferUnmap(read->handle);
   if (read->capacity > kMaxPooled)
     drop_buffer(read->handle, read->capacity);
