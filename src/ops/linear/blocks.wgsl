@@ -22,7 +22,10 @@ const kQ2K = 12u; const kQ3K = 13u; const kQ4K = 14u; const kQ5K = 15u; const kQ
 
 const kIsBlock = kFormat >= kQ4_0;
 const kSigned = kFormat == kQ8_0;     // codes are i8, else unsigned and below 64
-const kHasOffset = kFormat != kQ8_0;  // else offset is 0
+const kHasMin = kFormat == kQ4_1 || kFormat == kQ5_1 || kFormat == kQ2K || kFormat == kQ4K || kFormat == kQ5K;
+// The offset of formats without minimum, in codes.
+const kCentre = select(select(select(select(0u, 32u, kFormat == kQ6K), 4u, kFormat == kQ3K), 16u, kFormat == kQ5_0), 8u,
+                       kFormat == kQ4_0);
 // Whether the halves of a block have scales of their own; else both are equal.
 const kHalfScales = kFormat == kQ2K || kFormat == kQ3K || kFormat == kQ6K;
 const kTwoBits = kFormat == kQ2K || kFormat == kQ3K;                                      // low plane
@@ -73,7 +76,7 @@ fn load_scales(m: Matrix, row: u32, b: u32) -> Scales {
   if (kFormat == kQ8_0 || kFormat == kQ4_0 || kFormat == kQ5_0) {
     let pair = unpack2x16float(weight_word(m.scale + row * ((kBlocks + 1u) / 2u) + (b >> 1u)));
     let d = select(pair.x, pair.y, (b & 1u) == 1u);
-    return Scales(vec2<f32>(d), vec2<f32>(d * select(select(16.0, 8.0, kFormat == kQ4_0), 0.0, kSigned)));
+    return Scales(vec2<f32>(d), vec2<f32>(d * f32(kCentre)));
   }
   if (kFormat == kQ4_1 || kFormat == kQ5_1) {
     let pair = unpack2x16float(weight_word(m.scale + row * kBlocks + b));
@@ -87,7 +90,7 @@ fn load_scales(m: Matrix, row: u32, b: u32) -> Scales {
   }
   if (kFormat == kQ3K || kFormat == kQ6K) {
     let scale = d.x * vec2<f32>(f32(extractBits(i32(sub), 0u, 8u)), f32(extractBits(i32(sub), 8u, 8u)));
-    return Scales(scale, scale * select(32.0, 4.0, kFormat == kQ3K));
+    return Scales(scale, scale * f32(kCentre));
   }
   return Scales(vec2<f32>(d.x * f32(sub & 255u)), vec2<f32>(d.y * f32((sub >> 8u) & 255u)));  // q4_k, q5_k
 }
@@ -102,6 +105,15 @@ fn load_half(m: Matrix, row: u32, b: u32, h: u32) -> Half {
   let s = load_scales(m, row, b);
   let second = h == 1u;
   return Half(load_codes(m, row, b, h), select(s.scale.x, s.scale.y, second), select(s.offset.x, s.offset.y, second));
+}
+
+// Codes as signed bytes around 0 where the format has a fixed offset and no minimum: q4_0, q5_0, q3_k, q6_k. They go
+// with an offset of 0. Other formats' stay as they are (all fit i8).
+fn centred(q: vec4<u32>) -> vec4<u32> {
+  if (kCentre == 0u) {
+    return q;
+  }
+  return (q + vec4<u32>((128u - kCentre) * 0x01010101u)) ^ vec4<u32>(0x80808080u);
 }
 
 // Four codes of a word as floats.

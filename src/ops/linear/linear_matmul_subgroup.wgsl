@@ -1,0 +1,109 @@
+// uses: blocks, linear_io
+// y = x W^T for many tokens with the matrix units of a subgroup: factors in f16, sums in f32. A workgroup of
+// kSubT x kSubN subgroups makes kTileT x kTileN of y from tiles of 32 columns of x and of W (unpacked) in workgroup
+// memory; each subgroup multiplies fragments of kM x kK by kK x kN. Grid: rows / kTileN, tokens / kTileT.
+
+// specialise
+enable f16;
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
+const kFormat = 7u;
+const kColumns = 64u;
+const kMatrix = Matrix(0u, 0u, 64u, 0u);
+const kRows = 5u;
+const kTokens = 1u;
+const kTokensWord = 0u;
+const kXQuantized = false;
+alias XType = vec4<f32>;
+const kBiasFormat = 255u;
+const kResidual = false;
+const kSubgroupSize = 32u;
+const kM = 16u;
+const kN = 16u;
+const kK = 16u;
+const kTileT = 64u;
+const kTileN = 64u;
+const kSubT = 2u;
+const kSubN = 2u;
+// end
+
+const kThreads = kSubT * kSubN * kSubgroupSize;
+const kFragmentsT = kTileT / kSubT / kM;
+const kFragmentsN = kTileN / kSubN / kN;
+
+// Rows of 32 f16 as four vec4<u32>, and one more: eight neighbouring rows, 80 bytes apart, lie in all 32 banks.
+const kStride = 5u;
+var<workgroup> tile_x: array<vec4<u32>, kTileT * kStride>;
+var<workgroup> tile_w: array<vec4<u32>, kTileN * kStride>;
+var<workgroup> stage: array<f32, kSubT * kSubN * kM * kN>;  // a fragment of each subgroup on its way to y
+
+alias Left = subgroup_matrix_left<f16, kK, kM>;
+alias Right = subgroup_matrix_right<f16, kN, kK>;
+alias Sums = subgroup_matrix_result<f32, kN, kM>;
+
+// Large activations become the largest f16, not infinity.
+fn pack8(a: vec4<f32>, b: vec4<f32>) -> vec4<u32> {
+  let most = vec4<f32>(65504.0);
+  let lo = clamp(a, -most, most);
+  let hi = clamp(b, -most, most);
+  return vec4<u32>(pack2x16float(lo.xy), pack2x16float(lo.zw), pack2x16float(hi.xy), pack2x16float(hi.zw));
+}
+
+@compute @workgroup_size(kThreads)
+fn main(@builtin(workgroup_id) group_id: vec3<u32>, @builtin(local_invocation_index) index: u32,
+        @builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) lane: u32) {
+  let t0 = group_id.y * kTileT;
+  let n0 = group_id.x * kTileN;
+  let count = tokens();
+  if (t0 >= count) {
+    return;
+  }
+  // Where this subgroup's part of the tile begins.
+  let sub_t = subgroup / kSubN * (kFragmentsT * kM);
+  let sub_n = subgroup % kSubN * (kFragmentsN * kN);
+  var sums: array<Sums, kFragmentsT * kFragmentsN>;
+  for (var k = 0u; k < kColumns; k += 32u) {
+    for (var i = index; i < kTileT * 4u; i += kThreads) {
+      let t = t0 + i / 4u;
+      let column = k + 8u * (i % 4u);
+      var v = vec4<u32>();
+      if (t < count) {
+        v = pack8(load_x4(t, column), load_x4(t, column + 4u));
+      }
+      tile_x[i / 4u * kStride + i % 4u] = v;
+    }
+    for (var i = index; i < kTileN * 2u; i += kThreads) {
+      let row = i / 2u;
+      let v = load_values16(kMatrix, min(n0 + row, kRows - 1u), k / 16u + i % 2u);
+      let to = row * kStride + 2u * (i % 2u);
+      tile_w[to] = pack8(v[0], v[1]);
+      tile_w[to + 1u] = pack8(v[2], v[3]);
+    }
+    workgroupBarrier();
+    for (var part = 0u; part < 32u; part += kK) {
+      var left: array<Left, kFragmentsT>;
+      for (var i = 0u; i < kFragmentsT; i++) {
+        left[i] = subgroupMatrixLoad<Left, row_major>(&tile_x, (sub_t + i * kM) * kStride + part / 8u, kStride);
+      }
+      for (var j = 0u; j < kFragmentsN; j++) {
+        let right = subgroupMatrixLoad<Right, col_major>(&tile_w, (sub_n + j * kN) * kStride + part / 8u, kStride);
+        for (var i = 0u; i < kFragmentsT; i++) {
+          sums[j * kFragmentsT + i] = subgroupMatrixMultiplyAccumulate(left[i], right, sums[j * kFragmentsT + i]);
+        }
+      }
+    }
+    workgroupBarrier();
+  }
+  for (var f = 0u; f < kFragmentsT * kFragmentsN; f++) {
+    subgroupMatrixStore<row_major>(&stage, subgroup * (kM * kN), sums[f], kN);
+    workgroupBarrier();
+    for (var i = lane; i < kM * kN; i += kSubgroupSize) {
+      let t = t0 + sub_t + f % kFragmentsT * kM + i / kN;
+      let n = n0 + sub_n + f / kFragmentsT * kN + i % kN;
+      if (t < count && n < kRows) {
+        store_y(t, n, stage[subgroup * (kM * kN) + i]);
+      }
+    }
+    workgroupBarrier();
+  }
+}
