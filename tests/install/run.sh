@@ -47,6 +47,13 @@ if command -v clang++-19 > /dev/null; then
   "$work/check_clang" "${model[@]}"
 fi
 
+echo "program:"
+cmake --install "$build_dir" --component program --prefix "$work/program" >> "$work/install.log"
+if readelf -ldW "$work/program/bin/weft" | grep -F "$source_dir"; then
+  echo "the installed program must not need the folder it was built in"; exit 1
+fi
+"$work/program/bin/weft" --version
+
 # The last line differs (a count of tokens), the story may not.
 cmp <(head -n -1 "$work/c.txt") <(head -n -1 "$work/cc.txt")
 status=0

@@ -14,7 +14,7 @@ usage() {
   fuzz [S [NAME]]   each fuzzer for S seconds (60)
   fmt, lint         format the code; check layers, sizes and format
   package [PROGRAM…] a relocatable folder under build/package, with further programs of the build beside weft
-  setup [all]       install what is missing (Debian packages; a private prefix in .deps)
+  setup [PART]      install what is missing (Debian packages; a private prefix in .deps): build, gpu, test, peers, all
   help              this text
 HELP
 }
