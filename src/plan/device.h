@@ -40,7 +40,7 @@ struct LoopSampling {
   float top_p = 1, min_p = 0;
   float repeat_penalty = 1, frequency_penalty = 0, presence_penalty = 0;
   int32_t penalty_last_n = 0;
-  uint64_t seed = 0;
+  uint64_t seed = 0, first_draw = 0;  // the number of the first draw: a run that goes on counts on
   int32_t logprobs = -1;
   std::span<const std::pair<int32_t, float>> logit_bias;
   std::span<const int32_t> history;  // of the prompt: what penalties look back on
