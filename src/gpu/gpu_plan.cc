@@ -27,7 +27,7 @@ GpuPlan::~GpuPlan() {
   for (const auto& step : dispatches_) {
     for (const Dispatch& d : step) gpu_.destroy(d.group);
   }
-  for (GpuBuffer buffer : {arena_, step_}) {
+  for (GpuBuffer buffer : {arena_, step_, nothing_}) {
     if (buffer != GpuBuffer::none) gpu_.destroy(buffer);
   }
   for (const auto* ports : {&outputs_, &inputs_}) {
@@ -50,6 +50,7 @@ Task<Status> GpuPlan::make_buffers() {
   step_words_.assign(static_cast<size_t>(words), 0);
   step_words_[kOneWord] = 1;
   WEFT_CO_TRY(step_, co_await make(words * 4, graph.name + " step"));
+  WEFT_CO_TRY(nothing_, co_await make(16, "nothing"));
   WEFT_CO_TRY(arena_, co_await make(align_up(plan_->arena_bytes, kGpuAlignment) + plan_->scratch_bytes,
                                     graph.name + " activations"));
   for (size_t p = 0; p < graph.inputs.size(); ++p) {
@@ -114,8 +115,7 @@ GpuRange GpuPlan::place(const Place& place, int64_t bytes) const {
 
 Result<GpuRange> GpuPlan::range_of(const Step& step, const GpuBinding& binding) const {
   auto operand = [&](const Operand& o) -> Result<GpuRange> {
-    // An operand that is absent still needs something to bind where the kernel declares it.
-    if (o.place.space == Place::Space::none) return GpuRange{step_, 0, 16};
+    if (o.place.space == Place::Space::none) return GpuRange{nothing_, 0, 16};
     if (o.place.space == Place::Space::state && o.place.index >= static_cast<int>(states_.size()))
       return wrong(*plan_, "states", "to be created before a plan is prepared", "not created");
     if (o.place.space == Place::Space::weight && o.place.index >= static_cast<int>(weights_.weights()))
@@ -129,6 +129,8 @@ Result<GpuRange> GpuPlan::range_of(const Step& step, const GpuBinding& binding) 
       return operand(step.out[binding.index]);
     case GpuBinding::From::step:
       return GpuRange{step_, 0, align_up(static_cast<int64_t>(step_words_.size()) * 4, 16)};
+    case GpuBinding::From::nothing:
+      return GpuRange{nothing_, 0, 16};
     case GpuBinding::From::scratch:
       return GpuRange{arena_, step.scratch_offsets[binding.index], step.gpu.scratch[binding.index]};
     case GpuBinding::From::weights: {

@@ -64,7 +64,7 @@ class GpuPlan {
   const GpuWeights& weights_;
   std::vector<GpuRange> states_;
   std::vector<std::vector<Dispatch>> dispatches_;  // by step
-  GpuBuffer arena_ = GpuBuffer::none, step_ = GpuBuffer::none;
+  GpuBuffer arena_ = GpuBuffer::none, step_ = GpuBuffer::none, nothing_ = GpuBuffer::none;
   std::vector<GpuBuffer> outputs_, inputs_;  // by port; inputs: of ports that are not integers
   std::vector<int64_t> port_words_;
   std::vector<IndexPort> index_ports_;

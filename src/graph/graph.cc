@@ -38,6 +38,9 @@ constexpr std::array<OpInfo, kOpCount> kOps{{
     {"gated_activation", 2, 0, 1},
     {"linear_add", 4, 1 << 2, 1},
     {"add_rms_norm", 3, 0, 2},
+    {"norm_linear", 4, 1 << 3, 1},
+    {"norm_gated_linear", 4, 0, 1},
+    {"norm_qkv", 16, 1 << 5 | 1 << 7 | 1 << 9 | 1 << 10 | 1 << 11, 3},
 }};
 
 template <class Ports>
@@ -70,10 +73,12 @@ std::string_view activation_name(Activation act) {
   return "?";
 }
 
-int written_state(Op op) {
-  if (op == Op::kv_write) return 0;
-  if (op == Op::linear_recurrence) return 1;
-  return -1;
+std::span<const StateWrite> state_writes(Op op) {
+  static constexpr StateWrite kFirst[] = {{0, 0}}, kSecond[] = {{0, 1}}, kCaches[] = {{0, 1}, {1, 2}};
+  if (op == Op::kv_write) return kFirst;
+  if (op == Op::linear_recurrence) return kSecond;
+  if (op == Op::norm_qkv) return kCaches;
+  return {};
 }
 
 std::vector<int32_t> state_of_values(const Graph& graph) {
@@ -82,8 +87,7 @@ std::vector<int32_t> state_of_values(const Graph& graph) {
     if (graph.values[v].kind == ValueKind::state) states[v] = graph.values[v].index;
   }
   for (const Node& node : graph.nodes) {
-    // Both ops that write a state take it as their first input.
-    if (const int out = written_state(node.op); out >= 0) states[node.outputs[out]] = states[node.inputs[0]];
+    for (const auto& [input, result] : state_writes(node.op)) states[node.outputs[result]] = states[node.inputs[input]];
   }
   return states;
 }

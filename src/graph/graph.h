@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -74,12 +75,19 @@ enum class Op : uint8_t {
   linear_recurrence,  // y [T, C], state           state [N, C], a [T, C], b [T, C], slots [T]: h = a*h + b by row, per
                       // slot in row order
   // Fused ops: each has an expand() in src/ops that says what it means in the ops above.
-  quantize_rows,     // y i8_32 [T, K]            x [T, K]
-  gated_activation,  // act(gate) * up            gate [T, F], up [T, F]; act
-  linear_add,        // x @ w + residual          x, weight, bias or none, residual [T, N]
-  add_rms_norm,      // sum, norm(sum)            a, b, weight; eps
+  quantize_rows,      // y i8_32 [T, K]            x [T, K]
+  gated_activation,   // act(gate) * up            gate [T, F], up [T, F]; act
+  linear_add,         // x @ w + residual          x, weight, bias or none, residual [T, N]
+  add_rms_norm,       // sum, norm(sum)            a, b, weight; eps
+  norm_linear,        // norm(x) @ w               x [T, C], norm weight [C], weight [N, C], bias [N] or none; eps
+  norm_gated_linear,  // act(norm(x) @ gate) * (norm(x) @ up)   x [T, C], norm weight [C], gate [F, C], up [F, C]; eps,
+                      // act
+  norm_qkv,  // q [T, H, D], k_cache, v_cache: projections of norm(x), q and k normalised (or not) and rotated, k and v
+             // written. k_cache, v_cache [N, K, S, D], x [T, C], norm weight [C], q weight [H*D, C], bias or none,
+             // k weight [K*D, C], bias or none, v weight [K*D, C], bias or none, q norm [D], k norm [D] (both or none),
+             // inv_freq, positions, slots, cells; eps, scale (of rope), sections
 };
-inline constexpr int kOpCount = static_cast<int>(Op::add_rms_norm) + 1;
+inline constexpr int kOpCount = static_cast<int>(Op::norm_qkv) + 1;
 std::string_view op_name(Op op);
 
 // A node lists all inputs of its op: kNoValue stands where an optional one (a bit of the mask) is absent.
@@ -102,6 +110,8 @@ struct Attrs {
   int64_t window = 0;  // keys further back than window - 1 cells are not seen; 0: all
   bool causal = true;  // attention over states: keys with cell <= the query's cell
   Activation act = Activation::silu;
+  // linear, linear_add, norm_*: the rows that matrices multiply are rounded as by quantize_rows first.
+  bool quantized = false;
   std::array<int32_t, 3>
       sections{};  // rope with A = 3: how many frequencies follow each axis; zeros: all follow axis 0
   bool operator==(const Attrs&) const = default;
@@ -133,9 +143,12 @@ struct Graph {
   const Port* output(std::string_view name) const;
 };
 
-// Which result of this op is the new contents of its first input, a state; -1: it writes none. The result shares the
-// state's storage, so nobody may read an earlier version after the write.
-int written_state(Op op);
+// Which results of an op are the new contents of which inputs, states. The result shares the state's storage, so nobody
+// may read an earlier version after the write.
+struct StateWrite {
+  int input, result;
+};
+std::span<const StateWrite> state_writes(Op op);
 // By value: the state (index in Model) that it is a version of, or -1. The graph must be verified.
 std::vector<int32_t> state_of_values(const Graph& graph);
 

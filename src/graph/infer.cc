@@ -78,6 +78,9 @@ Status linear(const Call& c) {
     return c.bad(1, "a weight matrix [N, K] with K as in x, " + c.text(x));
   }
   if (c.has(2)) WEFT_CHECK_OK(c.vector(2, w.shape[0]));
+  if (c.node.attrs.quantized && (x.dtype != DType::f32 || !fixed(x.shape[1]) || x.shape[1].count % 32 != 0)) {
+    return c.bad(0, "f32 rows of whole blocks of 32 where the op quantises them");
+  }
   return c.give(0, {DType::f32, {x.shape[0], w.shape[0]}});
 }
 
@@ -227,6 +230,72 @@ Status add_rms_norm(const Call& c) {
   return c.give(1, c.in(0));
 }
 
+// The input of matrices that is rounded to blocks inside the op.
+Status quantizable(const Call& c, const Dim& k) {
+  if (!c.node.attrs.quantized || (fixed(k) && k.count % info(DType::i8_32).block == 0)) return {};
+  return c.bad_attr("quantized", "false where rows are not blocks of 32", "true");
+}
+
+// norm(x) and a matrix over it, inputs x, norm, w.
+Status normed(const Call& c, int x, int norm) {
+  WEFT_CHECK_OK(c.activations(x, 2));
+  WEFT_CHECK_OK(c.vector(norm, c.in(x).shape[1]));
+  return quantizable(c, c.in(x).shape[1]);
+}
+Status matrix(const Call& c, int x, int w, int bias, const Dim* rows) {
+  const ValueType& type = c.in(w);
+  if (!is_weight(type.dtype) || type.shape.rank != 2 || type.shape[1] != c.in(x).shape[1] || !fixed(type.shape[0]) ||
+      (rows && type.shape[0] != *rows)) {
+    return c.bad(w, "a weight matrix [N, C] with C of " + c.text(c.in(x)) +
+                        (rows ? " and N = " + std::to_string(rows->count) : ""));
+  }
+  return bias >= 0 && c.has(bias) ? c.vector(bias, type.shape[0]) : Status{};
+}
+
+Status norm_linear(const Call& c) {
+  WEFT_CHECK_OK(normed(c, 0, 1));
+  WEFT_CHECK_OK(matrix(c, 0, 2, 3, nullptr));
+  return c.give(0, {DType::f32, {c.in(0).shape[0], c.in(2).shape[0]}});
+}
+
+Status norm_gated_linear(const Call& c) {
+  WEFT_CHECK_OK(normed(c, 0, 1));
+  WEFT_CHECK_OK(matrix(c, 0, 2, -1, nullptr));
+  WEFT_CHECK_OK(matrix(c, 0, 3, -1, &c.in(2).shape[0]));
+  return c.give(0, {DType::f32, {c.in(0).shape[0], c.in(2).shape[0]}});
+}
+
+Status norm_qkv(const Call& c) {
+  for (int i : {0, 1}) {
+    if (!is_state(c.in(i).dtype) || c.in(i).shape.rank != 4) return c.bad(i, "a state [N, K, S, D]");
+  }
+  if (c.in(1) != c.in(0)) return c.bad(1, "as input 0, " + c.text(c.in(0)));
+  WEFT_CHECK_OK(normed(c, 2, 3));
+  const Dim kv = c.in(0).shape[1], size = c.in(0).shape[3], tokens = c.in(2).shape[0];
+  if (!fixed(kv) || !fixed(size)) return c.bad(0, "fixed K and D");
+  const Dim width{kv.count * size.count};
+  WEFT_CHECK_OK(matrix(c, 2, 4, 5, nullptr));
+  WEFT_CHECK_OK(matrix(c, 2, 6, 7, &width));
+  WEFT_CHECK_OK(matrix(c, 2, 8, 9, &width));
+  const int64_t rows = c.in(4).shape[0].count;
+  if (rows % width.count != 0) return c.bad(4, "a multiple of " + std::to_string(width.count) + " rows");
+  if (c.has(10) != c.has(11)) return c.bad_attr("norms of q and k", "both or none", "one");
+  for (int i : {10, 11}) {
+    if (c.has(i)) WEFT_CHECK_OK(c.vector(i, size));
+  }
+  const Shape &f = c.in(12).shape, &p = c.in(13).shape;
+  if (c.in(12).dtype != DType::f32 || f.rank != 1 || !fixed(f[0]) || 2 * f[0].count > size.count) {
+    return c.bad(12, "f32 frequencies, at most half as many as the head size");
+  }
+  const bool axes = p.rank == 2 && fixed(p[1]) && (p[1].count == 1 || p[1].count == 3);
+  if (c.in(13).dtype != DType::i32 || !axes || p[0] != tokens) return c.bad(13, "i32 positions [T, 1] or [T, 3]");
+  WEFT_CHECK_OK(c.index_rows(14, tokens));
+  WEFT_CHECK_OK(c.index_rows(15, tokens));
+  WEFT_CHECK_OK(c.give(0, {DType::f32, {tokens, {rows / size.count}, size}}));
+  WEFT_CHECK_OK(c.give(1, c.in(0)));
+  return c.give(2, c.in(1));
+}
+
 }  // namespace
 
 Status infer_types(const Graph& graph, const Node& node, std::vector<ValueType>& out) {
@@ -292,6 +361,12 @@ Status infer_types(const Graph& graph, const Node& node, std::vector<ValueType>&
       return linear_add(call);
     case Op::add_rms_norm:
       return add_rms_norm(call);
+    case Op::norm_linear:
+      return norm_linear(call);
+    case Op::norm_gated_linear:
+      return norm_gated_linear(call);
+    case Op::norm_qkv:
+      return norm_qkv(call);
   }
   return {};
 }

@@ -47,6 +47,7 @@ std::string to_string(const Attrs& attrs) {
   if (attrs.window != plain.window) field("window", std::to_string(attrs.window));
   if (attrs.causal != plain.causal) field("causal", attrs.causal ? "true" : "false");
   if (attrs.act != plain.act) field("act", std::string(activation_name(attrs.act)));
+  if (attrs.quantized) field("quantized", "true");
   if (attrs.sections != plain.sections) {
     const auto& s = attrs.sections;
     field("sections", std::to_string(s[0]) + "/" + std::to_string(s[1]) + "/" + std::to_string(s[2]));

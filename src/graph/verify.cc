@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "graph/graph.h"
@@ -153,19 +154,22 @@ class Verifier {
     for (size_t n = 0; n < graph_.nodes.size(); ++n) {
       const Node& node = graph_.nodes[n];
       const std::string what = id("node", n) + " (" + std::string(op_name(node.op)) + ")";
-      const int written = written_state(node.op);
+      const auto writes = state_writes(node.op);
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         const ValueId v = node.inputs[i];
         if (v == kNoValue || state[v] < 0) continue;
         if (stale[v]) return bad(what, "the newest version of a state", "one that was overwritten");
         const bool reads = node.op == Op::attention && (i == 1 || i == 2);
-        const bool writes = written >= 0 && i == 0;
-        if (!reads && !writes) return bad(what, "no state as input " + std::to_string(i), "a state");
+        const bool written = std::any_of(writes.begin(), writes.end(), [&](const StateWrite& w) { return w.input == static_cast<int>(i); });
+        if (!reads && !written) return bad(what, "no state as input " + std::to_string(i), "a state");
       }
-      if (written < 0) continue;
-      if (state[node.inputs[0]] < 0) return bad(what, "a state as input 0", "an ordinary value");
-      stale[node.inputs[0]] = true;
-      state[node.outputs[written]] = state[node.inputs[0]];
+      for (const auto& [input, result] : writes) {
+        const ValueId v = node.inputs[input];
+        if (state[v] < 0) return bad(what, "a state as input " + std::to_string(input), "an ordinary value");
+        if (stale[v]) return bad(what, "each state once", "one twice");
+        stale[v] = true;
+        state[node.outputs[result]] = state[v];
+      }
     }
     for (const Port& port : graph_.outputs) {
       if (stale[port.value]) return bad("output '" + port.name + "'", "the newest version of a state", "an older one");

@@ -15,6 +15,7 @@ std::vector<Case> attention_cases();
 std::vector<Case> rows_cases(Op op);
 std::vector<Case> linear_recurrence_cases();
 std::vector<Case> quantize_rows_cases();
+std::vector<Case> decode_cases(Op op);
 
 std::vector<Case> op_cases(Op op) {
   switch (op) {
@@ -44,6 +45,10 @@ std::vector<Case> op_cases(Op op) {
       return linear_recurrence_cases();
     case Op::quantize_rows:
       return quantize_rows_cases();
+    case Op::norm_linear:
+    case Op::norm_gated_linear:
+    case Op::norm_qkv:
+      return decode_cases(op);
     case Op::view:
       return {};  // no kernel
   }

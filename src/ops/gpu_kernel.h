@@ -45,6 +45,7 @@ struct GpuBinding {
     out,      // operand `index` of the outputs
     step,     // the step buffer (read)
     scratch,  // memory of this call alone, `index` in GpuLowering::scratch
+    nothing,  // a few bytes that nobody uses, for what a kernel declares and this call has not: once in a dispatch
     weights,  // all weights of the call, one after the other in one buffer: see grouped_offsets
   } from = From::step;
   int index = 0;
@@ -54,6 +55,7 @@ inline GpuBinding in(int i) { return {GpuBinding::From::in, i}; }
 inline GpuBinding out(int i) { return {GpuBinding::From::out, i}; }
 inline GpuBinding scratch(int i) { return {GpuBinding::From::scratch, i}; }
 inline GpuBinding step() { return {GpuBinding::From::step, 0}; }
+inline GpuBinding nothing() { return {GpuBinding::From::nothing, 0}; }
 inline GpuBinding all_weights() { return {GpuBinding::From::weights, 0}; }
 
 struct GpuDispatch {

@@ -47,8 +47,8 @@ struct OpCall {
   std::span<const ValueType> in;  // dtype f32 and rank 0 where an optional input is absent
   std::span<const ValueType> out;
   WeightLayout layout = WeightLayout::row_major;  // of the weight input, if there is one
-  int64_t tokens = 0;                             // the bound on T where there is one, else 0: 1 in a decode plan
-  uint32_t weights = 0;                           // bit i: input i is a weight of the model
+  int64_t tokens = 0;    // the most rows (first dimension) that the first result has; 0: not known; 1: decoding
+  uint32_t weights = 0;  // bit i: input i is a weight of the model
 };
 
 // A tensor while a plan runs: all sizes are numbers.

@@ -18,11 +18,17 @@ extern const Kernel kEmbedding, kRmsNorm, kAddRmsNorm, kRope, kKvWrite, kAttenti
 extern const Kernel kGpuRmsNorm, kGpuAddRmsNorm, kGpuRope, kGpuKvWrite, kGpuAdd, kGpuMul, kGpuActivation, kGpuScale,
     kGpuSoftcap, kGpuGatherRows, kGpuLinearRecurrence, kGpuQuantizeRows, kGpuGatedActivation;
 
+extern const Kernel kGpuEmbedding, kGpuLinearMatvec, kGpuLinearSubgroup, kGpuLinearInt8, kGpuLinearF32,
+    kGpuLinearAddMatvec, kGpuLinearAddSubgroup, kGpuLinearAddInt8, kGpuLinearAddF32;
+
+extern const Kernel kGpuDecodeLinear, kGpuDecodeLinearAdd, kGpuNormLinear, kGpuNormGatedLinear, kGpuNormQkv;
+
 namespace {
 
 // Grouped by op; in a group the best first.
 const Kernel* const kKernels[] = {
     &kEmbedding,
+    &kGpuEmbedding,
     &kRmsNorm,
     &kGpuRmsNorm,
     &kLinearRows16Q8,
@@ -30,6 +36,11 @@ const Kernel* const kKernels[] = {
     &kLinearPanel,
     &kLinearFloat,
     &kLinearDequantized,
+    &kGpuDecodeLinear,
+    &kGpuLinearMatvec,
+    &kGpuLinearSubgroup,
+    &kGpuLinearInt8,
+    &kGpuLinearF32,
     &kRope,
     &kGpuRope,
     &kKvWrite,
@@ -58,8 +69,16 @@ const Kernel* const kKernels[] = {
     &kLinearAddPanel,
     &kLinearAddFloat,
     &kLinearAddDequantized,
+    &kGpuDecodeLinearAdd,
+    &kGpuLinearAddMatvec,
+    &kGpuLinearAddSubgroup,
+    &kGpuLinearAddInt8,
+    &kGpuLinearAddF32,
     &kAddRmsNorm,
     &kGpuAddRmsNorm,
+    &kGpuNormLinear,
+    &kGpuNormGatedLinear,
+    &kGpuNormQkv,
 };
 
 }  // namespace
@@ -101,6 +120,8 @@ const Kernel* choose_kernel(const OpCall& call, const Caps& caps, int* variant) 
     }
   }
   for (const Kernel* kernel : kernels(call.op)) {
+    if (kernel->device == Caps::Kind::cpu && call.attrs.quantized)
+      continue;  // quantize_rows is a step of its own there
     if (kernel->device == caps.kind && kernel->supports(call, caps)) return kernel;
   }
   return nullptr;

@@ -26,6 +26,7 @@ const RefTable& reference_table() {
     row(Op::gated_activation, ref::gated_activation);
     row(Op::linear_add, ref::linear_add);
     row(Op::add_rms_norm, ref::add_rms_norm);
+    for (Op op : {Op::norm_linear, Op::norm_gated_linear, Op::norm_qkv}) row(op, ref::fused);
     return t;
   }();
   return table;

@@ -23,10 +23,13 @@ void quantize_rows(const RefCall& call);
 void gated_activation(const RefCall& call);
 void linear_add(const RefCall& call);
 void add_rms_norm(const RefCall& call);
+void fused(const RefCall& call);  // norm_linear, norm_gated_linear, norm_qkv
 
 double activate(Activation act, double x);  // activation.ref.cc
 // y = x / rms(x) * weight for one row of `size`; may be in place. rms_norm.ref.cc
 void norm_row(const float* x, const float* weight, float eps, int64_t size, float* y);
+// The rows that a linear or linear_add multiplies: its first input, rounded where attrs.quantized says so.
+HostTensor factor(const RefCall& call);
 // x @ weight^T (+ bias) (+ residual); both optional. linear.ref.cc
 void matmul(const HostTensor& x, const HostTensor& weight, const HostTensor* bias, const HostTensor* residual,
             HostTensor& y);

@@ -9,7 +9,7 @@ void drop_dead(Graph& graph, const Model&, const Target&) {
   for (const Port& port : graph.outputs) read[port.value] = true;
   for (size_t n = graph.nodes.size(); n-- > 0;) {
     const Node& node = graph.nodes[n];
-    bool needed = written_state(node.op) >= 0;
+    bool needed = !state_writes(node.op).empty();
     for (ValueId v : node.outputs) needed |= read[v];
     if (!needed) continue;
     dead[n] = false;

@@ -8,14 +8,25 @@
 namespace weft {
 namespace {
 
-bool on_cpu(const Target& target) { return target.caps.kind == Caps::Kind::cpu; }
+bool decodes_on_gpu(const Target& target) { return target.caps.kind == Caps::Kind::webgpu && target.tokens == 1; }
+bool not_decoding_on_gpu(const Target& target) { return !decodes_on_gpu(target); }
+// Where a GPU has them, matrix units take rows as they are.
+bool by_integers(const Target& target) {
+  return not_decoding_on_gpu(target) && (target.caps.kind == Caps::Kind::cpu || target.caps.gpu.matrices.empty());
+}
 
 constexpr Pass kPasses[] = {
     {"fuse_gated_activation", "activation and product of a gated MLP in one step", nullptr,
      passes::fuse_gated_activation},
     {"fuse_linear_add", "matrix product and residual sum in one step", nullptr, passes::fuse_linear_add},
-    {"fuse_add_rms_norm", "sum and the norm that follows it in one step", nullptr, passes::fuse_add_rms_norm},
-    {"quantize_activations", "integer products on block-quantised weights", on_cpu, passes::quantize_activations},
+    {"fuse_add_rms_norm", "sum and the norm that follows it in one step", not_decoding_on_gpu,
+     passes::fuse_add_rms_norm},
+    {"quantize_activations", "integer products on block-quantised weights", by_integers, passes::quantize_activations},
+    {"quantize_inside", "matrices of one token round its row themselves", decodes_on_gpu, passes::quantize_inside},
+    {"fuse_qkv", "norm, projections, rotation and cache writes of one token in one step", decodes_on_gpu,
+     passes::fuse_qkv},
+    {"fuse_norm_linear", "norm and the matrices of one token that read it in one step", decodes_on_gpu,
+     passes::fuse_norm_linear},
     {"drop_dead", "nothing is computed that nobody reads", nullptr, passes::drop_dead},
 };
 

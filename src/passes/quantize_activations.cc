@@ -15,7 +15,8 @@ bool multiplies_integers(const Graph& graph, const Node& node, const Model& mode
   std::vector<ValueType> in, out;
   for (ValueId v : node.inputs) in.push_back(v == kNoValue ? ValueType{} : graph.type(v));
   for (ValueId v : node.outputs) out.push_back(graph.type(v));
-  if (in[0].dtype != DType::f32 || in[0].shape.back().count % info(DType::i8_32).block) return false;
+  if (node.attrs.quantized || in[0].dtype != DType::f32 || in[0].shape.back().count % info(DType::i8_32).block)
+    return false;
   in[0].dtype = DType::i8_32;
   const WeightDecl& decl = model.weights[weight.index];
   const OpCall call{.op = node.op,

@@ -51,12 +51,15 @@ struct CallTypes {
   std::vector<ValueType> in, out;
   OpCall call;
 
-  CallTypes(const Graph& graph, const Node& node, std::span<const WeightLayout> layouts, int64_t tokens)
-      : call{.op = node.op, .attrs = node.attrs, .in = {}, .out = {}, .tokens = tokens} {
+  CallTypes(const Graph& graph, const Node& node, std::span<const WeightLayout> layouts,
+            std::span<const int64_t> bounds)
+      : call{.op = node.op, .attrs = node.attrs, .in = {}, .out = {}} {
     for (ValueId v : node.inputs) in.push_back(v == kNoValue ? ValueType{} : graph.type(v));
     for (ValueId v : node.outputs) out.push_back(graph.type(v));
     call.in = in;
     call.out = out;
+    const Dim& rows = out[0].shape[0];
+    call.tokens = rows.count * (rows.symbol == kNoSymbol ? 1 : bounds[rows.symbol]);
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == kNoValue) continue;
       const Value& value = graph.values[node.inputs[i]];
@@ -226,8 +229,6 @@ Result<Plan> make_plan(const Model& model, const Graph& graph, const Caps& caps,
   plan.arena_bytes = storage.arena_bytes;
   plan.peak_values = storage.peak_values;
 
-  const SymbolId t = plan.graph.symbol("T");
-  const int64_t tokens = t == kNoSymbol ? 0 : plan.bounds[t];
   if (caps.kind == Caps::Kind::webgpu && plan.bounds.size() > kMaxSymbols) {
     return fail(Code::unsupported, "graph '" + graph.name + "'", "symbols", "at most " + std::to_string(kMaxSymbols),
                 std::to_string(plan.bounds.size()));
@@ -236,7 +237,7 @@ Result<Plan> make_plan(const Model& model, const Graph& graph, const Caps& caps,
   for (size_t n = 0; n < plan.graph.nodes.size(); ++n) {
     const Node& node = plan.graph.nodes[n];
     if (node.op == Op::view) continue;
-    const CallTypes types(plan.graph, node, plan.layouts, tokens);
+    const CallTypes types(plan.graph, node, plan.layouts, plan.bounds);
     Step step{.node = static_cast<int32_t>(n)};
     step.kernel = choose_kernel(types.call, caps, &step.variant);
     if (!step.kernel) {

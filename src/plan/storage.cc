@@ -16,7 +16,7 @@ std::vector<ValueId> aliases(const Graph& graph) {
   for (size_t v = 0; v < root.size(); ++v) root[v] = static_cast<ValueId>(v);
   for (const Node& node : graph.nodes) {
     if (node.op == Op::view) root[node.outputs[0]] = root[node.inputs[0]];
-    if (const int out = written_state(node.op); out >= 0) root[node.outputs[out]] = root[node.inputs[0]];
+    for (const auto& [input, result] : state_writes(node.op)) root[node.outputs[result]] = root[node.inputs[input]];
   }
   return root;
 }

@@ -42,7 +42,7 @@ bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 |
 
 // What every kernel here asks: a weight that fits a binding, in the layout that blocks.wgsl reads.
 bool fits(const OpCall& call, const Caps& caps) {
-  if (call.in[1].shape.rank != 2) return false;
+  if (call.in[1].shape.rank != 2 || call.attrs.quantized) return false;
   const Linear args(call);
   const bool planes = is_block(args.weight.dtype) && call.layout == WeightLayout::planes;
   const bool plain = is_float(args.weight.dtype) && call.layout == WeightLayout::row_major;
@@ -61,18 +61,16 @@ GpuLowering lower_linear(const GpuCall& call, std::string_view shader, Constants
   format_constants(c, args.weight.dtype, args.k);
   matrix_constants(c, "kMatrix", args.weight.dtype, args.n, args.k, 0);
   c.u32("kRows", args.n).dim("kTokens", rows).flag("kXQuantized", args.quantized());
-  const bool wide = args.quantized() ? args.k % 64 == 0 : args.k % 4 == 0;
-  const std::string type = args.quantized() ? "u32" : "f32";
-  c.alias("XType", wide ? "vec4<" + type + ">" : type);
+  const bool wide = args.k % (args.quantized() ? 64 : 4) == 0;
+  c.alias("XType", wide ? "vec4<u32>" : "u32");
   c.u32("kBiasFormat", args.bias ? static_cast<int64_t>(args.bias->dtype) : kNoBias);
   c.flag("kResidual", args.residual);
   GpuLowering lowering;
-  // A kernel's bindings are all bound: the step in place of a bias, a scratch in place of a residual.
-  if (!args.residual) lowering.scratch.push_back(16);
+  // A kernel's bindings are all bound, also those that this call has not; nothing() is one to write to.
   lowering.dispatches.push_back(
       {.shader = shader,
        .constants = c.text(),
-       .bindings = {in(0), in(1), out(0), step(), args.bias ? in(2) : step(), args.residual ? in(3) : scratch(0)},
+       .bindings = {in(0), in(1), out(0), step(), args.bias ? in(2) : step(), args.residual ? in(3) : nothing()},
        .grid = {Extent{divide_up(args.n, tile_n)}, Extent{rows.count, GpuCall::word(rows), tile_t}, Extent{}}});
   return lowering;
 }
@@ -178,7 +176,7 @@ GpuLowering lower_subgroup(const GpuCall& call) {
   c.line("enable f16;").line("enable subgroups;").line("enable chromium_experimental_subgroup_matrix;");
   c.u32("kSubgroupSize", call.caps.gpu.subgroup_max).u32("kM", shape.m).u32("kN", shape.n).u32("kK", shape.k);
   c.u32("kTileT", tile.tokens).u32("kTileN", tile.rows).u32("kSubT", tile.sub_t).u32("kSubN", tile.sub_n);
-  return lower_linear(call, "linear_matmul_subgroup", c, tile.tokens, tile.rows);
+  return lower_linear(call, "linear.matmul_subgroup_f16", c, tile.tokens, tile.rows);
 }
 int subgroup_variants(const GpuCall& call) {
   return few_rows(call) ? kLaneVariants : static_cast<int>(std::size(kSubgroupTiles));
@@ -194,14 +192,14 @@ constexpr Kernel row(std::string_view name, Op op, bool (*supports)(const OpCall
 
 extern const Kernel kGpuLinearMatvec = row("linear.matvec", Op::linear, matvec_supports, lower_matvec, matvec_variants);
 extern const Kernel kGpuLinearSubgroup =
-    row("linear.matmul_subgroup", Op::linear, subgroup_supports, lower_subgroup, subgroup_variants);
+    row("linear.matmul_subgroup_f16", Op::linear, subgroup_supports, lower_subgroup, subgroup_variants);
 extern const Kernel kGpuLinearInt8 = row("linear.matmul_int8", Op::linear, int8_supports, lower_int8, plain_variants);
 extern const Kernel kGpuLinearF32 = row("linear.matmul_f32", Op::linear, f32_supports, lower_f32, plain_variants);
 
 extern const Kernel kGpuLinearAddMatvec =
     row("linear_add.matvec", Op::linear_add, matvec_supports, lower_matvec, matvec_variants);
 extern const Kernel kGpuLinearAddSubgroup =
-    row("linear_add.matmul_subgroup", Op::linear_add, subgroup_supports, lower_subgroup, subgroup_variants);
+    row("linear_add.matmul_subgroup_f16", Op::linear_add, subgroup_supports, lower_subgroup, subgroup_variants);
 extern const Kernel kGpuLinearAddInt8 =
     row("linear_add.matmul_int8", Op::linear_add, int8_supports, lower_int8, plain_variants);
 extern const Kernel kGpuLinearAddF32 =

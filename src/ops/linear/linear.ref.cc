@@ -1,4 +1,4 @@
-// linear: y[t, n] = sum over k of x[t, k] * weight[n, k] + bias[n]
+// linear: y[t, n] = sum over k of x[t, k] * weight[n, k] + bias[n]; attrs.quantized: x rounded by quantize_rows first
 // x [T, K] f32 or i8_32, weight [N, K] of any weight type (PyTorch's order: out, in), bias [N] or none -> y [T, N] f32
 #include "ops/references.h"
 
@@ -19,6 +19,15 @@ void matmul(const HostTensor& x, const HostTensor& weight, const HostTensor* bia
   }
 }
 
-void linear(const RefCall& call) { matmul(*call.in[0], *call.in[1], call.in[2], nullptr, call.out[0]); }
+HostTensor factor(const RefCall& call) {
+  HostTensor x = *call.in[0];
+  if (!call.node.attrs.quantized) return x;
+  HostTensor rounded = x;
+  const HostTensor* const in[] = {&x};
+  quantize_rows({call.graph, call.node, in, {&rounded, 1}});
+  return rounded;
+}
+
+void linear(const RefCall& call) { matmul(factor(call), *call.in[1], call.in[2], nullptr, call.out[0]); }
 
 }  // namespace weft::ref

@@ -1,8 +1,8 @@
 // What the kernels of linear and linear_add share beside the weights: rows of x, and y = sum + bias + residual.
 // The kernel gives kRows (N), kTokens and kTokensWord, kXQuantized, `alias XType`, kBiasFormat and kResidual.
 
-// f32 rows as vec4<f32> (f32 where K is not a multiple of 4); i8_32 rows as vec4<u32> (u32 where the number of blocks
-// is odd, because then every other row begins in the middle of 16 bytes).
+// Rows of f32 or of i8_32, as vec4<u32>; as u32 where rows do not begin at multiples of 16 bytes: K not a multiple of 4,
+// an odd number of blocks.
 @group(0) @binding(0) var<storage, read_write> x: array<XType>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<storage, read> step: array<i32>;
@@ -10,17 +10,11 @@
 @group(0) @binding(5) var<storage, read_write> residual: array<f32>;  // read if kResidual
 
 const kNoBias = 255u;
-const kXWide = select(kColumns % 4u == 0u, kBlocks % 2u == 0u, kXQuantized);
+const kXWide = kColumns % select(4u, 64u, kXQuantized) == 0u;
 
 fn tokens() -> u32 { return kTokens * u32(step[kTokensWord]); }
 
-// Four values or words of x, from number i on, a multiple of 4 where kXWide.
-fn x_values(i: u32) -> vec4<f32> {
-  if (kXWide) {
-    return vec4<f32>(x[i >> 2u]);
-  }
-  return vec4<f32>(vec4<f32>(x[i]).x, vec4<f32>(x[i + 1u]).x, vec4<f32>(x[i + 2u]).x, vec4<f32>(x[i + 3u]).x);
-}
+// Four words of x from number i on, a multiple of 4 where kXWide.
 fn x_words(i: u32) -> vec4<u32> {
   if (kXWide) {
     return vec4<u32>(x[i >> 2u]);
@@ -37,12 +31,12 @@ fn x_word(i: u32) -> u32 {
 // f32: values k to k + 3 of row t, k a multiple of 4; 0 beyond column K.
 fn load_x4(t: u32, k: u32) -> vec4<f32> {
   if (k + 3u < kColumns) {
-    return x_values(t * kColumns + k);
+    return bitcast<vec4<f32>>(x_words(t * kColumns + k));
   }
   var v = vec4<f32>();
   if (!kXWide) {
     for (var i = 0u; k + i < kColumns; i++) {
-      v[i] = vec4<f32>(x[t * kColumns + k + i]).x;
+      v[i] = bitcast<f32>(x_word(t * kColumns + k + i));
     }
   }
   return v;

@@ -4,6 +4,6 @@
 
 namespace weft::ref {
 
-void linear_add(const RefCall& call) { matmul(*call.in[0], *call.in[1], call.in[2], call.in[3], call.out[0]); }
+void linear_add(const RefCall& call) { matmul(factor(call), *call.in[1], call.in[2], call.in[3], call.out[0]); }
 
 }  // namespace weft::ref

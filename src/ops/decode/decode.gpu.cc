@@ -1,0 +1,246 @@
+// One token at a time: matrices times one row, with everything around them that would cost a dispatch of its own.
+// linear, linear_add, norm_linear, norm_gated_linear and norm_qkv for T = 1.
+#include <algorithm>
+
+#include "ops/gpu_kernel.h"
+#include "ops/linear/planes.h"
+
+namespace weft {
+namespace {
+
+// How the rows of the matrices are shared out.
+struct Tile {
+  int threads, lanes, per_lane;
+  int rows() const { return threads / lanes * per_lane; }
+};
+constexpr Tile kTiles[] = {{64, 32, 1},  {64, 16, 1},  {64, 8, 1},   {128, 32, 1}, {128, 16, 1}, {128, 8, 1},
+                           {128, 4, 1},  {256, 32, 1}, {256, 16, 1}, {256, 8, 1},  {256, 4, 1},  {256, 32, 2},
+                           {256, 16, 2}, {256, 8, 2},  {256, 32, 4}, {256, 16, 4}};
+constexpr int kTileCount = static_cast<int>(std::size(kTiles));
+
+bool is_vector_format(DType d) { return d == DType::f32 || d == DType::f16 || d == DType::bf16; }
+
+// What all of them need of their row and matrices: `w` the first matrix, all of one format.
+bool fits(const OpCall& call, int x, std::initializer_list<int> matrices, std::initializer_list<int> vectors) {
+  const ValueType& row = call.in[x];
+  if (call.tokens != 1 || row.dtype != DType::f32 || row.shape.back().count % 32 != 0) return false;
+  const DType format = call.in[*matrices.begin()].dtype;
+  if (call.attrs.quantized && !is_block(format)) return false;
+  for (int m : matrices) {
+    if (call.in[m].dtype != format || !(call.weights >> m & 1)) return false;
+  }
+  return std::ranges::all_of(vectors, [&](int v) {
+    return call.in[v].shape.rank == 0 || (is_vector_format(call.in[v].dtype) && call.weights >> v & 1);
+  });
+}
+
+// The largest equal part of the row that is whole blocks and at most `most` columns.
+int64_t chunk_of(int64_t k, int64_t most) {
+  for (int64_t parts = (k + most - 1) / most;; ++parts) {
+    if (k % parts == 0 && k / parts % 32 == 0) return k / parts;
+  }
+}
+
+void row_constants(Constants& c, const OpCall& call, const Tile& tile, int x, int w, int matrices, int norm,
+                   int64_t norm_offset) {
+  const int64_t k = call.in[x].shape.back().count;
+  format_constants(c, call.in[w].dtype, k);
+  c.u32("kThreads", tile.threads).u32("kLanes", tile.lanes).u32("kPerLane", tile.per_lane).u32("kMatrices", matrices);
+  c.flag("kNorm", norm >= 0).f32("kEps", call.attrs.eps).flag("kQuantized", call.attrs.quantized);
+  c.u32("kNormFormat", norm >= 0 ? static_cast<int64_t>(call.in[norm].dtype) : 0).u32("kNormWord", norm_offset / 4);
+  c.u32("kChunk", chunk_of(k, call.attrs.quantized ? 4096 : 2048));
+}
+
+// Units of 16 bytes that lanes share out: more lanes than that would idle.
+int64_t units_of(const OpCall& call, int x, int w) {
+  const int64_t k = call.in[x].shape.back().count;
+  return call.attrs.quantized && call.in[w].dtype != DType::q8_0 ? k / 32 : k / 16;
+}
+
+// Without tuning: enough workgroups for a large GPU where the matrix has the rows, and lanes that divide the work.
+Tile default_tile(int64_t n, int64_t units) {
+  Tile best{64, 32, 1};
+  double best_cost = 1e30;
+  for (const Tile& tile : kTiles) {
+    if (tile.per_lane > 1 || tile.lanes > units) continue;
+    const double groups = static_cast<double>((n + tile.rows() - 1) / tile.rows());
+    const double rounds = static_cast<double>((units + tile.lanes - 1) / tile.lanes);
+    // Rounds of loads a thread waits for, workgroups beyond two a multiprocessor, and staging done again in each.
+    const double cost = rounds + 6 * std::max(1.0, groups / 264) + 0.002 * groups * 256 / tile.threads;
+    if (cost < best_cost) best = tile, best_cost = cost;
+  }
+  return best;
+}
+
+Tile tile_of(const GpuCall& call, int64_t n, int x, int w) {
+  return call.variant == 0 ? default_tile(n, units_of(call.op, x, w)) : kTiles[call.variant - 1];
+}
+int matvec_variants(const GpuCall&) { return kTileCount + 1; }
+
+Grid grid_of(int64_t groups) { return {Extent{groups}, Extent{}, Extent{}}; }
+
+// linear (x, w, bias), linear_add (x, w, bias, residual): the matrix is bound alone.
+bool supports_linear(const OpCall& call, const Caps&) { return fits(call, 0, {1}, {2}); }
+
+GpuLowering lower_linear(const GpuCall& call) {
+  const OpCall& op = call.op;
+  const int64_t n = op.in[1].shape[0].count, k = op.in[1].shape[1].count;
+  const bool residual = op.op == Op::linear_add, bias = op.in[2].shape.rank > 0;
+  const Tile tile = tile_of(call, n, 0, 1);
+  Constants c;
+  row_constants(c, op, tile, 0, 1, 1, -1, 0);
+  matrix_constants(c, "kMatrix", op.in[1].dtype, n, k, 0);
+  matrix_constants(c, "kUp", op.in[1].dtype, n, k, 0);
+  c.u32("kN", n).flag("kHasBias", bias).u32("kBiasFormat", bias ? static_cast<int64_t>(op.in[2].dtype) : 0);
+  c.flag("kResidual", residual).u32("kActivation", 0).alias("Value", "f32");
+  return {{},
+          {{"decode_matvec",
+            c.text(),
+            {out(0), in(1), in(0), residual ? in(3) : nothing(), bias ? in(2) : step()},
+            grid_of((n + tile.rows() - 1) / tile.rows())}}};
+}
+
+// norm_linear (x, norm, w, bias), norm_gated_linear (x, norm, gate, up).
+bool supports_norm_linear(const OpCall& call, const Caps&) { return fits(call, 0, {2}, {1, 3}); }
+bool supports_gated(const OpCall& call, const Caps&) { return fits(call, 0, {2, 3}, {1}); }
+
+GpuLowering lower_normed(const GpuCall& call) {
+  const OpCall& op = call.op;
+  const bool gated = op.op == Op::norm_gated_linear, bias = !gated && op.in[3].shape.rank > 0;
+  const int64_t n = op.in[2].shape[0].count, k = op.in[2].shape[1].count;
+  const Tile tile = tile_of(call, n, 0, 2);
+  const std::vector<int64_t> offsets = grouped_offsets(op);
+  Constants c;
+  row_constants(c, op, tile, 0, 2, gated ? 2 : 1, 1, offsets[1]);
+  matrix_constants(c, "kMatrix", op.in[2].dtype, n, k, offsets[2]);
+  matrix_constants(c, "kUp", op.in[2].dtype, n, k, gated ? offsets[3] : offsets[2]);
+  c.u32("kN", n).flag("kHasBias", bias).u32("kBiasFormat", bias ? static_cast<int64_t>(op.in[3].dtype) : 0);
+  c.flag("kResidual", false).u32("kActivation", static_cast<int64_t>(op.attrs.act)).alias("Value", "f32");
+  return {{},
+          {{"decode_matvec",
+            c.text(),
+            {out(0), all_weights(), in(0), nothing(), bias ? in(3) : step()},
+            grid_of((n + tile.rows() - 1) / tile.rows())}}};
+}
+
+// norm_qkv: the order of its inputs.
+enum {
+  kKCache,
+  kVCache,
+  kX,
+  kNormWeight,
+  kQ,
+  kQBias,
+  kK,
+  kKBias,
+  kV,
+  kVBias,
+  kQNorm,
+  kKNorm,
+  kFreq,
+  kPositions,
+  kSlots,
+  kCells
+};
+
+bool supports_qkv(const OpCall& call, const Caps&) {
+  if (!fits(call, kX, {kQ, kK, kV}, {kNormWeight, kQBias, kKBias, kVBias, kQNorm, kKNorm})) return false;
+  const ValueType& cache = call.in[kKCache];
+  const int64_t size = cache.shape[3].count;
+  const auto same = [&](int a, int b) {
+    return call.in[a].shape.rank == 0 || call.in[b].shape.rank == 0 || call.in[a].dtype == call.in[b].dtype;
+  };
+  return (cache.dtype == DType::f32 || cache.dtype == DType::f16) && size % 4 == 0 && size <= 256 &&
+         call.in[kFreq].shape[0].count * 2 == size && same(kQBias, kKBias) && same(kQBias, kVBias) &&
+         same(kKBias, kVBias) && same(kQNorm, kKNorm);
+}
+
+// Tiles whose rows are an even part of a head; a whole head where it is normalised.
+std::vector<Tile> qkv_tiles(const OpCall& call) {
+  const int64_t size = call.in[kKCache].shape[3].count;
+  const bool whole = call.in[kQNorm].shape.rank > 0;
+  std::vector<Tile> tiles;
+  for (int threads : {64, 128, 256}) {
+    for (int lanes : {1, 2, 4, 8, 16, 32}) {
+      for (int per : {1, 2, 4}) {
+        const Tile tile{threads, lanes, per};
+        const int rows = tile.rows();
+        if (size % rows != 0 || rows % 4 != 0 || (whole && rows != size) || lanes > units_of(call, kX, kQ)) continue;
+        tiles.push_back(tile);
+      }
+    }
+  }
+  // Heads of odd sizes: a row a thread, whole heads.
+  if (tiles.empty()) tiles.push_back({static_cast<int>(size), 1, 1});
+  return tiles;
+}
+
+int qkv_variants(const GpuCall& call) { return static_cast<int>(qkv_tiles(call.op).size()) + 1; }
+
+GpuLowering lower_qkv(const GpuCall& call) {
+  const OpCall& op = call.op;
+  const Shape& cache = op.in[kKCache].shape;
+  const int64_t k = op.in[kX].shape.back().count, size = cache[3].count, kv_heads = cache[1].count;
+  const int64_t heads = op.in[kQ].shape[0].count / size;
+  const std::vector<Tile> tiles = qkv_tiles(op);
+  Tile tile = tiles.front();
+  if (call.variant > 0) {
+    tile = tiles[call.variant - 1];
+  } else {
+    double best = 1e30;
+    for (const Tile& t : tiles) {
+      const double groups = static_cast<double>((heads + 2 * kv_heads) * size / t.rows());
+      const double rounds = static_cast<double>(t.per_lane * (units_of(op, kX, kQ) + t.lanes - 1) / t.lanes);
+      const double cost = rounds + 6 * std::max(1.0, groups / 264) + 0.002 * groups * 256 / t.threads;
+      if (cost < best) tile = t, best = cost;
+    }
+  }
+  const std::vector<int64_t> offsets = grouped_offsets(op);
+  const auto has = [&](int i) { return op.in[i].shape.rank > 0; };
+  const auto word = [&](int i) { return std::to_string(has(i) ? offsets[i] / 4 : 0) + "u"; };
+  const auto flag = [&](int i) { return std::string(has(i) ? "true" : "false"); };
+  Constants c;
+  row_constants(c, op, tile, kX, kQ, 1, kNormWeight, offsets[kNormWeight]);
+  matrix_constants(c, "kQ", op.in[kQ].dtype, heads * size, k, offsets[kQ]);
+  matrix_constants(c, "kK", op.in[kK].dtype, kv_heads * size, k, offsets[kK]);
+  matrix_constants(c, "kV", op.in[kV].dtype, kv_heads * size, k, offsets[kV]);
+  c.u32("kHeads", heads).u32("kKvHeads", kv_heads).u32("kSize", size);
+  c.line("const kBias = vec3<bool>(" + flag(kQBias) + ", " + flag(kKBias) + ", " + flag(kVBias) + ");");
+  const int bias = has(kQBias) ? kQBias : has(kKBias) ? kKBias : kVBias;
+  c.u32("kBiasFormat", has(bias) ? static_cast<int64_t>(op.in[bias].dtype) : 0);
+  c.line("const kBiasWord = vec3<u32>(" + word(kQBias) + ", " + word(kKBias) + ", " + word(kVBias) + ");");
+  c.flag("kHeadNorm", has(kQNorm));
+  c.u32("kHeadNormFormat", has(kQNorm) ? static_cast<int64_t>(op.in[kQNorm].dtype) : 0);
+  c.line("const kHeadNormWord = vec2<u32>(" + word(kQNorm) + ", " + word(kKNorm) + ");");
+  c.f32("kRopeScale", op.attrs.scale).u32("kPositions", call.port_words[kPositions]);
+  const auto& s = op.attrs.sections;
+  const bool sections = s != std::array<int32_t, 3>{};
+  c.line("const kSections = vec2<u32>(" + std::to_string(sections ? s[0] : size) + "u, " +
+         std::to_string(sections ? s[0] + s[1] : size) + "u);");
+  c.u32("kSlots", call.port_words[kSlots]).u32("kCells", call.port_words[kCells]);
+  c.u32("kCellCount", call.bound(cache[2])).flag("kHalves", op.in[kKCache].dtype == DType::f16);
+  return {{},
+          {{"decode_qkv",
+            c.text(),
+            {out(0), all_weights(), in(kX), step(), in(kFreq), out(1), out(2)},
+            grid_of((heads + 2 * kv_heads) * size / tile.rows())}}};
+}
+
+constexpr Kernel row(std::string_view name, Op op, bool (*supports)(const OpCall&, const Caps&),
+                     GpuLowering (*lower)(const GpuCall&), int (*variants)(const GpuCall&)) {
+  return {
+      .name = name, .op = op, .device = Caps::Kind::webgpu, .supports = supports, .lower = lower, .variants = variants};
+}
+
+}  // namespace
+
+extern const Kernel kGpuDecodeLinear = row("linear.decode", Op::linear, supports_linear, lower_linear, matvec_variants);
+extern const Kernel kGpuDecodeLinearAdd =
+    row("linear_add.decode", Op::linear_add, supports_linear, lower_linear, matvec_variants);
+extern const Kernel kGpuNormLinear =
+    row("norm_linear.decode", Op::norm_linear, supports_norm_linear, lower_normed, matvec_variants);
+extern const Kernel kGpuNormGatedLinear =
+    row("norm_gated_linear.decode", Op::norm_gated_linear, supports_gated, lower_normed, matvec_variants);
+extern const Kernel kGpuNormQkv = row("norm_qkv.decode", Op::norm_qkv, supports_qkv, lower_qkv, qkv_variants);
+
+}  // namespace weft

@@ -1,0 +1,81 @@
+// uses: decode_rows, activations
+// One row of activations times a matrix: y = f(x) @ W^T + bias + residual, or act(f(x) @ gate^T) * (f(x) @ up^T),
+// where f normalises, rounds to blocks of 32, or both. linear, linear_add, norm_linear, norm_gated_linear with T = 1.
+// A workgroup makes kRows results; it stages the row, every lane group sums its rows, the sums meet in workgroup memory.
+
+// specialise
+const kFormat = 11u;
+const kColumns = 64u;
+const kThreads = 128u;
+const kLanes = 4u;
+const kPerLane = 1u;
+const kMatrices = 1u;
+const kMatrix = Matrix(0u, 0u, 4096u, 0u);
+const kUp = Matrix(0u, 0u, 4096u, 0u);
+const kN = 64u;
+const kNorm = true;
+const kNormFormat = 0u;
+const kNormWord = 0u;
+const kEps = 0.00001f;
+const kQuantized = true;
+const kChunk = 64u;
+const kHasBias = false;
+const kBiasFormat = 0u;
+const kResidual = false;
+const kActivation = 0u;
+alias Value = f32;
+// end
+
+@group(0) @binding(0) var<storage, read_write> y: array<f32>;         // [1, N]
+@group(0) @binding(3) var<storage, read_write> residual: array<f32>;  // [1, N]; anything where there is none
+@group(0) @binding(4) var<storage, read> bias: array<u32>;            // [N] likewise
+
+@compute @workgroup_size(kThreads)
+fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) group: vec3<u32>) {
+  let lane = thread % kLanes;
+  let first = group.x * kRows;
+  let factor = norm_factor(thread);
+  var sums: array<f32, kPerLane * kMatrices>;
+  for (var chunk = 0u; chunk < kChunks; chunk += 1u) {
+    if (chunk > 0u) {
+      workgroupBarrier();
+    }
+    stage(thread, chunk, factor);
+    workgroupBarrier();
+    for (var u = lane; u < kUnits; u += kLanes) {
+      for (var i = 0u; i < kPerLane; i += 1u) {
+        let row = first + thread / kLanes + i * kGroups;
+        if (row < kN) {
+          sums[i] += dot_unit(kMatrix, row, chunk, u);
+          if (kMatrices == 2u) {
+            sums[kPerLane + i] += dot_unit(kUp, row, chunk, u);
+          }
+        }
+      }
+    }
+  }
+  for (var i = 0u; i < kPerLane; i += 1u) {
+    let r = thread / kLanes + i * kGroups;
+    partial[lane * kRows + r] = sums[i];
+    if (kMatrices == 2u) {
+      partial[(kLanes + lane) * kRows + r] = sums[kPerLane + i];
+    }
+  }
+  workgroupBarrier();
+  for (var r = thread; r < kRows; r += kThreads) {
+    let row = first + r;
+    if (row < kN) {
+      var v = row_sum(0u, r);
+      if (kMatrices == 2u) {
+        v = activate(v) * row_sum(1u, r);
+      }
+      if (kHasBias) {
+        v += vector_value(kBiasFormat, bias[select(row >> 1u, row, kBiasFormat == kF32)], row);
+      }
+      if (kResidual) {
+        v += residual[row];
+      }
+      y[row] = v;
+    }
+  }
+}

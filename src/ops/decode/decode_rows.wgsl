@@ -1,0 +1,160 @@
+// uses: blocks
+// What the decode kernels share: one row of activations, brought into workgroup memory a chunk at a time (normalised
+// and rounded to blocks of 32 where the op says so), times rows of matrices.
+//
+// The kernel gives kThreads, kLanes (threads that share a row of a matrix), kPerLane (rows a thread works on at once),
+// kMatrices (1, or 2: gate and up), kNorm, kNormFormat, kNormWord (where the norm's weight begins in `weights`), kEps,
+// kQuantized, kChunk (columns staged at a time: a divisor of K, a multiple of 32).
+
+@group(0) @binding(2) var<storage, read_write> x: array<vec4<f32>>;  // [1, K]
+
+const kGroups = kThreads / kLanes;         // rows worked on side by side
+const kRows = kGroups * kPerLane;          // of each matrix in a workgroup
+const kChunks = kColumns / kChunk;
+const kChunkBlocks = kChunk / 32u;
+// Staged codes, scales and sums of halves; or floats.
+const kScalesAt = kChunk / 4u;
+const kSumsAt = kScalesAt + kChunkBlocks;
+const kStaged = select(kChunk, kSumsAt + 2u * kChunkBlocks, kQuantized);
+var<workgroup> staged: array<u32, kStaged>;
+var<workgroup> partial: array<f32, kRows * kLanes * kMatrices>;
+
+// Element i of a vector of f32, f16 or bf16, from the word that holds it.
+fn vector_value(format: u32, word: u32, i: u32) -> f32 {
+  if (format == kF32) {
+    return bitcast<f32>(word);
+  }
+  if (format == kBf16) {
+    return bitcast<f32>(select(word << 16u, word & 0xffff0000u, (i & 1u) == 1u));
+  }
+  let pair = unpack2x16float(word);
+  return select(pair.x, pair.y, (i & 1u) == 1u);
+}
+
+// The same of a vector that begins at word `at` of the weights.
+fn load_vector(format: u32, at: u32, i: u32) -> f32 {
+  return vector_value(format, weight_word(at + select(i >> 1u, i, format == kF32)), i);
+}
+
+// Columns 4i … 4i + 3 of the norm's weight.
+fn norm_weight4(i: u32) -> vec4<f32> {
+  if (kNormFormat == kF32) {
+    return bitcast<vec4<f32>>(weights[(kNormWord >> 2u) + i]);
+  }
+  return vec4<f32>(load_vector(kNormFormat, kNormWord, 4u * i), load_vector(kNormFormat, kNormWord, 4u * i + 1u),
+                   load_vector(kNormFormat, kNormWord, 4u * i + 2u), load_vector(kNormFormat, kNormWord, 4u * i + 3u));
+}
+
+// 1 / rms of the row; 1 without a norm. All threads call it; `partial` is free again after the next barrier.
+fn norm_factor(thread: u32) -> f32 {
+  if (!kNorm) {
+    return 1.0;
+  }
+  // As many partial sums as there are blocks of 32, at most one a thread.
+  const sums = min(kColumns / 8u, min(kThreads, kRows * kLanes * kMatrices));
+  if (thread < sums) {
+    var sum = 0.0;
+    for (var i = thread; i < kColumns / 4u; i += sums) {
+      let v = x[i];
+      sum += dot(v, v);
+    }
+    partial[thread] = sum;
+  }
+  workgroupBarrier();
+  var total = 0.0;
+  for (var i = 0u; i < sums; i += 1u) {
+    total += partial[i];
+  }
+  return inverseSqrt(total / f32(kColumns) + kEps);
+}
+
+// Columns of chunk `chunk`, ready after a barrier. What was staged before must no longer be needed.
+fn stage(thread: u32, chunk: u32, factor: f32) {
+  if (!kQuantized) {
+    for (var i = thread; i < kChunk / 4u; i += kThreads) {
+      let at = chunk * (kChunk / 4u) + i;
+      var v = x[at];
+      if (kNorm) {
+        v = v * factor * norm_weight4(at);
+      }
+      let words = bitcast<vec4<u32>>(v);
+      staged[4u * i] = words.x;
+      staged[4u * i + 1u] = words.y;
+      staged[4u * i + 2u] = words.z;
+      staged[4u * i + 3u] = words.w;
+    }
+    return;
+  }
+  for (var b = thread; b < kChunkBlocks; b += kThreads) {
+    let at = (chunk * kChunkBlocks + b) * 8u;
+    var v: array<vec4<f32>, 8>;
+    var largest = vec4<f32>(0.0);
+    for (var i = 0u; i < 8u; i += 1u) {
+      v[i] = x[at + i];
+      if (kNorm) {
+        v[i] = v[i] * factor * norm_weight4(at + i);
+      }
+      largest = max(largest, abs(v[i]));
+    }
+    let most = max(max(largest.x, largest.y), max(largest.z, largest.w));
+    let inverse = select(0.0, 127.0 / most, most > 0.0);
+    staged[kScalesAt + b] = bitcast<u32>(most / 127.0);
+    var sums = vec2<i32>(0);
+    for (var i = 0u; i < 8u; i += 1u) {
+      let q = vec4<i32>(round(v[i] * inverse));
+      let s = q.x + q.y + q.z + q.w;
+      sums += select(vec2<i32>(0, s), vec2<i32>(s, 0), i < 4u);
+      staged[8u * b + i] = pack4xI8(q);
+    }
+    staged[kSumsAt + 2u * b] = bitcast<u32>(f32(sums.x));
+    staged[kSumsAt + 2u * b + 1u] = bitcast<u32>(f32(sums.y));
+  }
+}
+
+fn dot16(q: vec4<u32>, at: u32) -> f32 {
+  return f32(dot4I8Packed(q.x, staged[at]) + dot4I8Packed(q.y, staged[at + 1u]) + dot4I8Packed(q.z, staged[at + 2u]) +
+             dot4I8Packed(q.w, staged[at + 3u]));
+}
+
+fn staged_f32(i: u32) -> f32 { return bitcast<f32>(staged[i]); }
+fn staged4(i: u32) -> vec4<f32> {
+  return bitcast<vec4<f32>>(vec4<u32>(staged[i], staged[i + 1u], staged[i + 2u], staged[i + 3u]));
+}
+
+// The units of a row that a lane takes in turn: 16 columns, or 32 where 16 bytes hold as many.
+const kUnitIsHalf = !kQuantized || kFormat == kQ8_0;
+const kUnits = kChunk / select(32u, 16u, kUnitIsHalf);
+
+// Unit u of the staged chunk times the same columns of row `row`.
+fn dot_unit(m: Matrix, row: u32, chunk: u32, u: u32) -> f32 {
+  if (!kQuantized) {
+    let w = load_values16(m, row, chunk * kUnits + u);
+    return dot(w[0], staged4(16u * u)) + dot(w[1], staged4(16u * u + 4u)) + dot(w[2], staged4(16u * u + 8u)) +
+           dot(w[3], staged4(16u * u + 12u));
+  }
+  if (kUnitIsHalf) {
+    let w = load_half(m, row, chunk * kChunkBlocks + (u >> 1u), u & 1u);
+    return w.scale * staged_f32(kScalesAt + (u >> 1u)) * dot16(w.q, 4u * u);
+  }
+  let w = load_block(m, row, chunk * kChunkBlocks + u);
+  let a = dot16(w.lo, 8u * u);
+  let b = dot16(w.hi, 8u * u + 4u);
+  let sum_a = staged_f32(kSumsAt + 2u * u);
+  let sum_b = staged_f32(kSumsAt + 2u * u + 1u);
+  var value: f32;
+  if (kHalfScales) {
+    value = w.scale.x * a + w.scale.y * b - (w.offset.x * sum_a + w.offset.y * sum_b);
+  } else {
+    value = w.scale.x * (a + b) - w.offset.x * (sum_a + sum_b);
+  }
+  return value * staged_f32(kScalesAt + u);
+}
+
+// Sum over the lanes of row r (of kRows) of matrix i; after a barrier.
+fn row_sum(i: u32, r: u32) -> f32 {
+  var sum = 0.0;
+  for (var lane = 0u; lane < kLanes; lane += 1u) {
+    sum += partial[(i * kLanes + lane) * kRows + r];
+  }
+  return sum;
+}
