@@ -128,7 +128,7 @@ Result<GpuRange> GpuPlan::range_of(const Step& step, const GpuBinding& binding) 
     case GpuBinding::From::out:
       return operand(step.out[binding.index]);
     case GpuBinding::From::step:
-      return GpuRange{step_, 0, align_up(static_cast<int64_t>(step_words_.size()) * 4, 16)};
+      return step_range();
     case GpuBinding::From::nothing:
       return GpuRange{nothing_, 0, 16};
     case GpuBinding::From::scratch:
@@ -202,6 +202,26 @@ Status GpuPlan::bind(const Bindings& bindings) {
     const size_t count = bindings.inputs[static_cast<size_t>(cells_port_)].size() / 4;
     for (size_t i = 0; i < count; ++i) length_ = std::max<int64_t>(length_, int64_t{cells[i]} + 1);
   }
+  step_words_[kLengthWord] = static_cast<int32_t>(length_);
+  return gpu_.write(step_, 0, std::as_bytes(std::span(step_words_)));
+}
+
+Status GpuPlan::bind_one(int32_t slot, int64_t cell) {
+  const Graph& graph = plan_->graph;
+  for (size_t s = 0; s < symbols_.size(); ++s) {
+    const bool rows = graph.symbols[s] == "T" || graph.symbols[s] == "R";
+    symbols_[s] = rows ? 1 : plan_->bounds[s];
+    step_words_[s] = static_cast<int32_t>(symbols_[s]);
+  }
+  for (size_t p = 0; p < graph.inputs.size(); ++p) {
+    if (port_words_[p] < 0) continue;
+    const std::string& name = graph.inputs[p].name;
+    const bool counts = name == "positions" || name == "cells";
+    const int32_t value = name == "slots" ? slot : counts ? static_cast<int32_t>(cell) : 0;
+    const int64_t words = size_of(graph.type(graph.inputs[p].value), symbols_) / 4;
+    std::fill_n(step_words_.begin() + port_words_[p], words, value);
+  }
+  length_ = cell + 1;
   step_words_[kLengthWord] = static_cast<int32_t>(length_);
   return gpu_.write(step_, 0, std::as_bytes(std::span(step_words_)));
 }

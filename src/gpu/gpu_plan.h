@@ -31,6 +31,8 @@ class GpuPlan {
   const Plan& plan() const { return *plan_; }
   // Checks the bindings and writes them to the GPU. invalid_argument names the port or symbol.
   Status bind(const Bindings& bindings);
+  // The same for a plan of one token: row 0 of `slot` at cell and position `cell`, its id still to come.
+  Status bind_one(int32_t slot, int64_t cell);
   // Appends the dispatches of step `step`, or of all, for the sizes last bound and `length` cells in use.
   void encode(GpuCommands& commands, size_t step, int64_t length) const;
   void encode(GpuCommands& commands, int64_t length) const;
@@ -40,7 +42,7 @@ class GpuPlan {
 
   int64_t length() const { return length_; }  // as bound
   int64_t bytes() const { return bytes_; }    // of activations, outputs and step buffer
-  GpuBuffer step_buffer() const { return step_; }
+  GpuRange step_range() const { return {step_, 0, align_up(static_cast<int64_t>(step_words_.size()) * 4, 16)}; }
   // Word of the step buffer where an integer input port begins; -1: there is none of that name.
   int64_t port_word(std::string_view name) const;
   GpuRange output(int port) const;                          // at its largest

@@ -1,10 +1,12 @@
 #include "gpu/webgpu_device.h"
 
 #include <algorithm>
+#include <map>
 
 #include "gpu/gpu_plan.h"
 #include "gpu/gpu_states.h"
 #include "gpu/gpu_taps.h"
+#include "gpu/token_loop.h"
 
 namespace weft {
 namespace {
@@ -14,6 +16,7 @@ class Implementation : public WebgpuDevice {
   Implementation(Host& host, std::unique_ptr<Gpu> gpu)
       : host_(host), gpu_(std::move(gpu)), caps_(webgpu_caps(gpu_->info())) {}
   ~Implementation() override {
+    loops_.clear();
     plans_.clear();
     states_.destroy(*gpu_);
     weights_.destroy(*gpu_);
@@ -38,6 +41,7 @@ class Implementation : public WebgpuDevice {
   Task<Status> create_states(const Model& model, std::span<const std::pair<std::string, int64_t>> symbols) override {
     std::vector<const Plan*> again;  // their bind groups name the old states
     for (const auto& plan : plans_) again.push_back(&plan->plan());
+    loops_.clear();
     plans_.clear();
     WEFT_CO_CHECK_OK(co_await states_.create(model, symbols, *gpu_));
     for (const Plan* plan : again) WEFT_CO_CHECK_OK(co_await prepare(*plan));
@@ -45,9 +49,14 @@ class Implementation : public WebgpuDevice {
   }
 
   Task<Status> prepare(const Plan& plan) override {
+    loops_.erase(&plan);
     std::erase_if(plans_, [&](const auto& known) { return &known->plan() == &plan; });
     WEFT_CO_TRY(auto made, co_await GpuPlan::create(plan, *gpu_, {weights_, states_.ranges()}, pipelines_));
     plans_.push_back(std::move(made));
+    if (can_loop(plan)) {
+      auto found = [this](const Plan& other) { return find(other); };
+      WEFT_CO_TRY(loops_[&plan], co_await make_gpu_token_loop(*gpu_, *plans_.back(), found));
+    }
     co_return Status{};
   }
 
@@ -99,6 +108,11 @@ class Implementation : public WebgpuDevice {
     co_return timed;
   }
 
+  TokenLoop* loop(const Plan& plan) override {
+    const auto found = loops_.find(&plan);
+    return found == loops_.end() ? nullptr : found->second.get();
+  }
+
   Task<Result<std::vector<std::byte>>> read_state(int state, int64_t slot, int64_t cells) override {
     return states_.read(*gpu_, state, slot, cells);
   }
@@ -125,6 +139,7 @@ class Implementation : public WebgpuDevice {
   GpuStates states_;
   GpuPipelines pipelines_;
   std::vector<std::unique_ptr<GpuPlan>> plans_;
+  std::map<const Plan*, std::unique_ptr<TokenLoop>> loops_;
   GpuCommands commands_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "cpu/cpu_device.h"
 #include "file/tensor_file.h"
+#include "gpu/webgpu_device.h"
 #include "models/registry.h"
 #include "session/model_impl.h"
 
@@ -32,8 +33,7 @@ Status check_options(const LoadOptions& o) {
   if (o.context < 0) return in_range("context", o.context, 0, INT64_MAX);
   if (o.kv != DType::f32 && o.kv != DType::f16 && o.kv != DType::q8_0)
     return fail(Code::invalid_argument, "load", "type of the KV cache", "f32, f16 or q8_0", std::string(name(o.kv)));
-  if (o.device == "webgpu") return fail(Code::no_device, "load", "device", "one this build has: cpu", o.device);
-  if (o.device != "auto" && o.device != "cpu")
+  if (o.device != "auto" && o.device != "cpu" && o.device != "webgpu")
     return fail(Code::invalid_argument, "load", "device", "auto, cpu or webgpu", o.device);
   return {};
 }
@@ -47,6 +47,19 @@ Result<int64_t> choose_context(const Model& model, int64_t asked) {
   return longest > 0 ? std::min(longest, kDefaultContext) : kDefaultContext;
 }
 
+// The device that was asked for. auto: a GPU where there is a real one, else the CPU, and the log says why.
+Task<Result<std::unique_ptr<Device>>> choose_device(Host& host, const LoadOptions& o) {
+  if (o.device != "cpu") {
+    DawnOptions options = o.gpu;
+    if (o.device == "auto") options.allow_software = false;
+    auto gpu = co_await make_dawn_gpu(host, options);
+    if (gpu) co_return make_webgpu_device(host, *std::move(gpu));
+    if (o.device == "webgpu") co_return std::unexpected(std::move(gpu).error());
+    host.log(LogLevel::info, "on the CPU: " + gpu.error().message());
+  }
+  co_return make_cpu_device(host, o.threads, o.cpu_level);
+}
+
 }  // namespace
 
 Task<Status> LanguageModel::Impl::prepare() {
@@ -54,8 +67,9 @@ Task<Status> LanguageModel::Impl::prepare() {
   WEFT_CO_TRY(context, choose_context(model, o.context));
   const Graph* decode = model.graph("decode");
   if (!decode) co_return fail(Code::unsupported, path, "model", "a graph from token ids to logits", model.architecture);
-  WEFT_CO_TRY(device, make_cpu_device(host, o.threads, o.cpu_level));
+  WEFT_CO_TRY(device, co_await choose_device(host, o));
   WEFT_CO_TRY(graph, run_passes(*decode, model, device->caps(), o.disabled_passes));
+  WEFT_CO_TRY(graph_of_one, run_passes(*decode, model, {device->caps(), 1}, o.disabled_passes));
   WEFT_CO_TRY(one, plan_for(1, 1));
   WEFT_CO_TRY(chunk, plan_for(std::min(o.prefill_chunk, context), 1));
 

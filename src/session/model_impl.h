@@ -56,7 +56,7 @@ struct LanguageModel::Impl {
   std::vector<int32_t> end_ids;          // besides the tokenizer's own
   std::unique_ptr<WeightReader> reader;  // the device may use bytes that it maps
   std::unique_ptr<Device> device;
-  Graph graph;                                     // "decode" after passes
+  Graph graph, graph_of_one;                       // "decode" after passes, for any number of tokens and for one
   std::unique_ptr<StepPlan> one, chunk, all_rows;  // T = 1; T = prefill_chunk, R = 1; R = T, made when asked for
   std::vector<bool> slot_taken;
   Turn turn;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/host.h"
+#include "gpu/gpu.h"
 #include "graph/model.h"
 #include "passes/passes.h"
 #include "plan/device.h"
@@ -23,7 +24,8 @@
 namespace weft {
 
 struct LoadOptions {
-  std::string device = "auto";  // auto, cpu, webgpu; webgpu is no_device in a build without it, auto says what it took
+  std::string device = "auto";  // auto (a GPU that is no software, else the CPU: the log says why), cpu, webgpu
+  DawnOptions gpu;              // of webgpu: adapter, how much of it may be used
   int threads = 0;              // 0: as many as the processor has
   std::optional<CpuLevel> cpu_level;  // force a lower instruction set
   // Cells of the KV cache. 0: the model's own, at most 4096. More than the model's own: invalid_argument.

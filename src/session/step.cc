@@ -50,6 +50,7 @@ Result<std::unique_ptr<StepPlan>> LanguageModel::Impl::plan_for(int64_t tokens, 
   step->tokens = tokens;
   step->rows = rows;
   PlanOptions bounds;
+  const Graph& graph = tokens == 1 ? graph_of_one : this->graph;
   for (const std::string& symbol : graph.symbols) {
     const int64_t bound = symbol == "T"   ? tokens
                           : symbol == "R" ? rows
