@@ -16,7 +16,8 @@ extern const Kernel kEmbedding, kRmsNorm, kAddRmsNorm, kRope, kKvWrite, kAttenti
     kLinearAddFloat, kLinearAddDequantized;
 
 extern const Kernel kGpuRmsNorm, kGpuAddRmsNorm, kGpuRope, kGpuKvWrite, kGpuAdd, kGpuMul, kGpuActivation, kGpuScale,
-    kGpuSoftcap, kGpuGatherRows, kGpuLinearRecurrence, kGpuQuantizeRows, kGpuGatedActivation;
+    kGpuSoftcap, kGpuGatherRows, kGpuLinearRecurrence, kGpuQuantizeRows, kGpuGatedActivation, kGpuAttentionDecode,
+    kGpuAttentionFlash;
 
 extern const Kernel kGpuEmbedding, kGpuLinearMatvec, kGpuLinearSubgroup, kGpuLinearInt8, kGpuLinearF32,
     kGpuLinearAddMatvec, kGpuLinearAddSubgroup, kGpuLinearAddInt8, kGpuLinearAddF32;
@@ -46,6 +47,8 @@ const Kernel* const kKernels[] = {
     &kKvWrite,
     &kGpuKvWrite,
     &kAttention,
+    &kGpuAttentionDecode,
+    &kGpuAttentionFlash,
     &kAdd,
     &kGpuAdd,
     &kMul,

@@ -1,0 +1,148 @@
+// attention.decode: for few rows, split over the cells with a second dispatch that puts the splits together;
+// attention.flash: for many rows, tiles of rows by tiles of keys. Both in f32.
+#include <array>
+
+#include "ops/gpu_grid.h"
+
+namespace weft {
+namespace {
+
+constexpr int64_t kFewRows = 8;       // up to here every row goes through the cells by itself
+constexpr int64_t kMaxSplits = 1024;  // their weights lie in workgroup memory
+
+// The sizes that both kernels know.
+struct Sizes {
+  DType type;
+  bool plain;
+  int64_t width, heads, kv_heads, group;
+  Dim tokens, cells, slots;
+  int64_t most_cells, most_tokens;
+
+  explicit Sizes(const GpuCall& call) {
+    const Shape &q = call.op.in[0].shape, &k = call.op.in[1].shape;
+    type = call.op.in[1].dtype;
+    plain = k.rank == 3;
+    width = q[2].count;
+    heads = q[1].count;
+    kv_heads = k[1].count;
+    group = heads / kv_heads;
+    tokens = q[0];
+    cells = plain ? k[0] : k[2];
+    slots = plain ? Dim{1} : k[0];
+    most_cells = call.bound(cells);
+    most_tokens = call.bound(tokens);
+  }
+  // What attention_range.wgsl needs.
+  void add(Constants& c, const GpuCall& call) const {
+    c.u32("kD", width).u32("kHeads", heads).u32("kKvHeads", kv_heads);
+    c.flag("kPlain", plain).dim("kN", slots).dim("kS", cells);
+    c.u32("kSlots", plain ? 0 : port_word(call, 3)).u32("kCells", plain ? 0 : port_word(call, 4));
+    c.u32("kWindow", call.op.attrs.window).f32("kCap", call.op.attrs.cap);
+  }
+};
+
+bool supports_any(const OpCall& call) {
+  const DType keys = call.in[1].dtype;
+  const bool state = call.in[1].shape.rank == 4;
+  return call.in[0].dtype == DType::f32 && keys == call.in[2].dtype && call.in[0].shape[2].count <= 256 &&
+         (keys == DType::f32 || (state && (keys == DType::f16 || keys == DType::q8_0)));
+}
+
+// Threads (and cells at a time) and cells of a workgroup.
+struct Split {
+  int64_t tile, cells;
+};
+constexpr std::array kSplits = {Split{256, 512}, Split{256, 256}, Split{256, 1024},
+                                Split{128, 128}, Split{128, 256}, Split{128, 512}};
+
+bool supports_decode(const OpCall& call, const Caps&) {
+  const int64_t width = call.in[0].shape[2].count;
+  const int64_t loads = call.in[1].dtype == DType::f32 ? 4 : call.in[1].dtype == DType::f16 ? 8 : 32;
+  return supports_any(call) && call.tokens >= 1 && call.tokens <= kFewRows && width % loads == 0;
+}
+
+GpuLowering lower_decode(const GpuCall& call) {
+  const Sizes s(call);
+  const int64_t quads = s.group > 4 && s.width <= 128 ? 2 : 1, chunks = div_round_up(s.group, 4 * quads);
+  const int64_t tile = kSplits[call.variant].tile;
+  int64_t cells = std::min(kSplits[call.variant].cells, align_up(s.most_cells, tile));
+  while (div_round_up(s.most_cells, cells) > kMaxSplits) cells *= 2;
+  const int64_t splits = div_round_up(s.most_cells, cells);
+  const bool quantised = s.type == DType::q8_0;
+  Constants c;
+  s.add(c, call);
+  c.u32("kSplit", cells).u32("kSplits", splits);
+  GpuLowering lowering{{s.most_tokens * s.heads * splits * (s.width + 2) * 4}, {}};
+  const Extent rows{s.tokens.count, GpuCall::word(s.tokens), 1};
+  GpuDispatch combine{"attention_combine", c.text(), {scratch(0), out(0), step()}, {Extent{s.heads}, rows, Extent{}}};
+  combine.above_length = s.plain ? 0 : cells;
+
+  if (!quantised) c.u32("kType", s.type == DType::f32 ? 0 : 1);
+  c.u32("kGroup", s.group).u32("kQuads", quads).u32("kTile", tile);
+  c.u32("kCombine", splits == 1 ? 0 : s.plain ? 2 : 1).u32("kUnit", s.type == DType::f32 ? 2 : 4);
+  c.u32("kParts", div_round_up(s.width, s.type == DType::f16 ? 64 : 32)).u32("kLength", kLengthWord);
+  c.f32("kScale", call.op.attrs.scale);
+  GpuDispatch decode{.shader = quantised ? "attention_decode_q8" : "attention_decode", .constants = c.text()};
+  decode.bindings = {in(0), in(1), in(2), out(0), scratch(0), step()};
+  const Extent parts = s.plain ? Extent{s.cells.count, GpuCall::word(s.cells), cells} : Extent{1, kLengthWord, cells};
+  decode.grid = {Extent{s.kv_heads * chunks}, parts, rows};
+  lowering.dispatches.push_back(std::move(decode));
+  if (splits > 1) lowering.dispatches.push_back(std::move(combine));
+  return lowering;
+}
+
+int variants_decode(const GpuCall&) { return static_cast<int>(kSplits.size()); }
+
+// Threads of a workgroup, dimensions of a thread and keys of a tile.
+struct Tile {
+  int64_t threads, part, keys;
+};
+
+// What fits in 16 KiB: keys and values of a tile in f32, and where threads share a row, their scores.
+std::vector<Tile> tiles(const Sizes& s) {
+  const auto part = [&](int64_t parts) { return align_up(div_round_up(s.width, parts), 4); };
+  if (s.width > 128) return {{128, part(4), 4}, {64, part(4), 4}};
+  if (s.width > 64) return {{128, part(2), 8}, {64, part(2), 8}};
+  std::vector<Tile> list{{128, part(1), 16}, {64, part(1), 16}, {256, part(1), 16}};
+  if (s.width > 32) list.push_back({128, part(2), 8});
+  // Smaller workgroups where the larger would leave processors without one.
+  const int64_t groups = div_round_up(s.most_tokens * s.group, 128) * s.kv_heads;
+  if (groups < 256) std::swap(list[0], list[1]);
+  return list;
+}
+
+bool supports_flash(const OpCall& call, const Caps&) { return supports_any(call); }
+
+GpuLowering lower_flash(const GpuCall& call) {
+  const Sizes s(call);
+  const Tile tile = tiles(s)[static_cast<size_t>(call.variant)];
+  const int64_t parts = div_round_up(s.width, tile.part), rows = tile.threads / parts;
+  Constants c;
+  s.add(c, call);
+  c.u32("kType", s.type == DType::f32 ? 0 : s.type == DType::f16 ? 1 : 2).u32("kGroup", s.group);
+  c.u32("kPart", tile.part).u32("kParts", parts).u32("kThreads", tile.threads).u32("kKeys", tile.keys);
+  c.dim("kT", s.tokens).f32("kScale", call.op.attrs.scale);
+  GpuDispatch flash{.shader = "attention_flash", .constants = c.text()};
+  flash.bindings = {in(0), in(1), in(2), out(0), step()};
+  flash.grid = {Extent{s.kv_heads}, Extent{s.tokens.count * s.group, GpuCall::word(s.tokens), rows}, Extent{}};
+  return {{}, {flash}};
+}
+
+int variants_flash(const GpuCall& call) { return static_cast<int>(tiles(Sizes(call)).size()); }
+
+}  // namespace
+
+extern const Kernel kGpuAttentionDecode{.name = "attention.decode",
+                                        .op = Op::attention,
+                                        .device = Caps::Kind::webgpu,
+                                        .supports = supports_decode,
+                                        .lower = lower_decode,
+                                        .variants = variants_decode};
+extern const Kernel kGpuAttentionFlash{.name = "attention.flash",
+                                       .op = Op::attention,
+                                       .device = Caps::Kind::webgpu,
+                                       .supports = supports_flash,
+                                       .lower = lower_flash,
+                                       .variants = variants_flash};
+
+}  // namespace weft
