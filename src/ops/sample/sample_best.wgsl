@@ -9,6 +9,8 @@ const kMaxBest = 20u;
 const kRecords = 512u;
 // end
 
+const kPoolWords = kScratchWords;
+
 @group(0) @binding(2) var<storage, read> logits: array<u32>;
 @group(0) @binding(4) var<storage, read> parts: array<vec2<u32>>;
 @group(0) @binding(5) var<storage, read_write> records: array<u32>;

@@ -8,29 +8,29 @@ const kSlice = 512u;
 const kSlices = 96u;
 // end
 
+const kPoolWords = 2u * kBins;  // all that WebGPU grants: low words, then high words and counts
+
 @group(0) @binding(2) var<storage, read> values: array<u32>;
 struct Stage { which: u32, level: u32 }
 @group(0) @binding(5) var<storage, read> stage: Stage;
 
-// What a select has to reach, from what the selects before it found.
-fn limit_of(thread: u32, which: u32, top: u32, total: Sum) -> Limit {
-  if (which == kSelectK) { return Limit(true, vec2<u32>(min(options.top_k, total.count), 0u)); }
-  var kept = total.mass;
-  if (which == kSelectDraw && has(kTopP)) {
-    kept = finish_select(thread, kSelectP, top).mass;
-  } else if (has(kTopK)) {
-    kept = finish_select(thread, kSelectK, top).mass;
-  }
+// Which select's end decides what this one has to reach; none: all logits do.
+const kNone = 3u;
+fn decided_by(which: u32) -> u32 {
+  if (which == kSelectDraw && has(kTopP)) { return kSelectP; }
+  if (which != kSelectK && has(kTopK)) { return kSelectK; }
+  return kNone;
+}
+// What a select has to reach: `kept` is the mass of what the one before left.
+fn limit_of(which: u32, kept: vec2<u32>, logits: u32) -> Limit {
+  if (which == kSelectK) { return Limit(true, vec2<u32>(min(options.top_k, logits), 0u)); }
   if (which == kSelectP) {
     let share = wide_share(kept, options.top_p);
     return Limit(false, wide_add(share.xy, vec2<u32>(share.z, 0u)));
   }
   // All are prefixes of one order, so the shortest is what all of them keep.
-  if (has(kMinP)) {
-    let above = vec2<u32>(atomicLoad(&bins[kMinPMass]), atomicLoad(&bins[kMinPMass + 1u]));
-    if (wide_less(above, kept)) { kept = above; }
-  }
-  return Limit(false, drawn_limit(kept));
+  let above = vec2<u32>(atomicLoad(&bins[kMinPMass]), atomicLoad(&bins[kMinPMass + 1u]));
+  return Limit(false, drawn_limit(select(kept, above, has(kMinP) && wide_less(above, kept))));
 }
 
 // In the pool the count has the upper 12 bits of the high word: a slice has at most 2048 logits and a mass below 2^52.
@@ -49,20 +49,30 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let which = stage.which;
   let level = stage.level;
 
-  var found = Found(0u, Sum(0u, vec2<u32>(0u)), Limit(false, vec2<u32>(0u)));
-  if (level == 1u) {
-    let region = region_of(which, 0u);
+  // Turns: the last level of the select before, if the limit needs it; the level before this one. One loop, so that
+  // compilers see one copy of it.
+  let before = decided_by(which);
+  var found = Found(0u, Sum(0u, vec2<u32>(0u)), Limit(which == kSelectK, vec2<u32>(0u)));
+  if (level == 2u) { found = load_found(which, 0u); }
+  var kept = vec2<u32>(0u);
+  for (var turn = select(1u, 0u, level == 1u && before != kNone); turn < select(2u, 1u, level == 0u); turn++) {
+    var region = region_of(which, max(level, 1u) - 1u);
+    var wanted = found;
+    if (turn == 0u) {
+      region = region_of(before, 2u);
+      wanted = load_found(before, 1u);
+    }
     let scanned = scan_bins(thread, region);
-    found.limit = limit_of(thread, which, top, scanned.total);
-    let place = find_bin(thread, region, found.before, scanned, found.limit);
-    found.bits = place.at;
-    found.before = place.before;
-  } else if (level == 2u) {
-    found = load_found(which, 0u);
-    let region = region_of(which, 1u);
-    let place = find_bin(thread, region, found.before, scan_bins(thread, region), found.limit);
-    found.bits = (found.bits << 11u) | place.at;
-    found.before = place.before;
+    if (turn == 1u && level == 1u) {
+      if (before == kNone) { kept = scanned.total.mass; }
+      wanted.limit = limit_of(which, kept, scanned.total.count);
+    }
+    let place = find_bin(thread, region, wanted.before, scanned, wanted.limit);
+    if (turn == 0u) {
+      kept = end_of(wanted, place, top).mass;
+    } else {
+      found = Found((wanted.bits << 11u) | place.at, place.before, wanted.limit);
+    }
   }
   if (level > 0u && group.x == 0u && thread == 0u) { store_found(which, level - 1u, found); }
 

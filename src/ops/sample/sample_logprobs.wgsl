@@ -9,6 +9,8 @@ const kSlices = 96u;
 const kMaxBest = 20u;
 // end
 
+const kPoolWords = kScratchWords;
+
 @group(0) @binding(2) var<storage, read> logits: array<u32>;
 // The sums of all slices (64 bits), then key and id of the best of each slice.
 @group(0) @binding(4) var<storage, read_write> parts: array<vec2<u32>>;

@@ -15,6 +15,8 @@ const kPositionAxes = 1u;
 const kCells = i32(18);
 // end
 
+const kPoolWords = kScratchWords;
+
 @group(0) @binding(2) var<storage, read> values: array<u32>;
 @group(0) @binding(4) var<storage, read> slices: array<vec2<u32>>;
 @group(0) @binding(5) var<storage, read_write> records: array<u32>;

@@ -1,9 +1,9 @@
 // Workgroup memory of the sampling kernels and what is done together in it: maxima, running sums, the place where a
-// running sum reaches a limit. To be called by all 256 threads in uniform control flow.
+// running sum reaches a limit. To be called by all 256 threads in uniform control flow. The kernels give kPoolWords.
 
-// All that WebGPU grants: two arrays of 2048 bins, and before that the scratch memory of sums and results.
-var<workgroup> pool: array<atomic<u32>, 4096>;
-const kResult = 1024u;  // first word of what one thread found for all
+var<workgroup> pool: array<atomic<u32>, kPoolWords>;
+const kResult = 768u;             // first word of what one thread found for all; before it a sum of each thread
+const kScratchWords = 768u + 8u;  // what the functions here need
 
 // Of each slice: key and id of its first best logit, and the key of its best raw logit (before bias and penalties).
 @group(0) @binding(3) var<storage, read> maxima: array<vec4<u32>>;

@@ -58,10 +58,7 @@ fn load_found(which: u32, level: u32) -> Found {
 
 // The last level: the distance is known, and of the logits that have it the limit is reached by number `tie`, from 1.
 struct Last { distance: u32, tie: u32, mass: vec2<u32> }  // mass: up to and with that one
-fn finish_select(thread: u32, which: u32, top: u32) -> Last {
-  let found = load_found(which, 1u);
-  let region = region_of(which, 2u);
-  let place = find_bin(thread, region, found.before, scan_bins(thread, region), found.limit);
+fn end_of(found: Found, place: Place, top: u32) -> Last {
   let distance = (found.bits << 10u) | (place.at & 1023u);
   let mass = mass_at(top - distance, top);
   var low = 1u;

@@ -8,6 +8,8 @@ const kSlice = 512u;
 const kSlices = 96u;
 // end
 
+const kPoolWords = kScratchWords;
+
 @group(0) @binding(2) var<storage, read> values: array<u32>;
 @group(0) @binding(5) var<storage, read_write> slices: array<vec2<u32>>;
 
@@ -16,7 +18,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let top = best_of_slices(thread).key;
   var drawn = 0u;
   if (has(kRanked)) {
-    let last = finish_select(thread, kSelectDraw, top);
+    let found = load_found(kSelectDraw, 1u);
+    let region = region_of(kSelectDraw, 2u);
+    let place = find_bin(thread, region, found.before, scan_bins(thread, region), found.limit);
+    let last = end_of(found, place, top);
     drawn = top - last.distance;
     if (group.x == 0u && thread == 0u) {
       state[kDrawnKey] = drawn;
