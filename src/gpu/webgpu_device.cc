@@ -6,6 +6,7 @@
 #include "gpu/gpu_plan.h"
 #include "gpu/gpu_states.h"
 #include "gpu/gpu_taps.h"
+#include "gpu/self_test.h"
 #include "gpu/token_loop.h"
 
 namespace weft {
@@ -13,8 +14,8 @@ namespace {
 
 class Implementation : public WebgpuDevice {
  public:
-  Implementation(Host& host, std::unique_ptr<Gpu> gpu)
-      : host_(host), gpu_(std::move(gpu)), caps_(webgpu_caps(gpu_->info())) {}
+  Implementation(Host& host, std::unique_ptr<Gpu> gpu, Caps caps)
+      : host_(host), gpu_(std::move(gpu)), caps_(std::move(caps)) {}
   ~Implementation() override {
     loops_.clear();
     plans_.clear();
@@ -108,6 +109,32 @@ class Implementation : public WebgpuDevice {
     co_return timed;
   }
 
+  Task<Result<double>> time_steps(const Plan& plan, std::span<const int> steps, int repeats) override {
+    constexpr size_t kWordsPerSubmit = 6 * 64;  // 64 dispatches: the GPU begins while the rest is being recorded
+    GpuPlan* prepared = find(plan);
+    if (!prepared) co_return not_prepared(plan);
+    WEFT_CO_CHECK_OK(co_await gpu_->finish());
+    const double begin = host_.now();
+    commands_.clear();
+    for (int i = 0; i < repeats; ++i) {
+      for (int step : steps) {
+        prepared->encode(commands_, static_cast<size_t>(step), prepared->length());
+        if (commands_.words().size() < kWordsPerSubmit) continue;
+        WEFT_CO_CHECK_OK(gpu_->submit(commands_));
+        commands_.clear();
+      }
+    }
+    WEFT_CO_CHECK_OK(gpu_->submit(commands_));
+    WEFT_CO_CHECK_OK(co_await gpu_->finish());
+    co_return host_.now() - begin;
+  }
+
+  Task<void> forget(const Plan& plan) override {
+    (void)co_await gpu_->finish();
+    loops_.erase(&plan);
+    std::erase_if(plans_, [&](const auto& known) { return &known->plan() == &plan; });
+  }
+
   TokenLoop* loop(const Plan& plan) override {
     const auto found = loops_.find(&plan);
     return found == loops_.end() ? nullptr : found->second.get();
@@ -153,8 +180,18 @@ Caps webgpu_caps(const GpuInfo& info) {
   return caps;
 }
 
-std::unique_ptr<WebgpuDevice> make_webgpu_device(Host& host, std::unique_ptr<Gpu> gpu) {
-  return std::make_unique<Implementation>(host, std::move(gpu));
+Task<Result<std::unique_ptr<WebgpuDevice>>> make_webgpu_device(Host& host, std::unique_ptr<Gpu> gpu) {
+  WEFT_CO_TRY(const auto tests, co_await test_features(*gpu));
+  for (const FeatureTest& test : tests) {
+    if (!test.passed)
+      host.log(LogLevel::warning, gpu->info().name + " goes without " + test.feature + ": " + test.found);
+  }
+  const Caps caps = webgpu_caps(without_failed(gpu->info(), tests));
+  co_return make_webgpu_device(host, std::move(gpu), caps);
+}
+
+std::unique_ptr<WebgpuDevice> make_webgpu_device(Host& host, std::unique_ptr<Gpu> gpu, Caps caps) {
+  return std::make_unique<Implementation>(host, std::move(gpu), std::move(caps));
 }
 
 }  // namespace weft

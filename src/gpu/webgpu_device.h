@@ -1,7 +1,7 @@
 // The device behind WebGPU: plans as command lists, weights and states in its buffers.
 //
 //   WEFT_CO_TRY(auto gpu, co_await make_dawn_gpu(host, {}));
-//   auto device = make_webgpu_device(host, std::move(gpu));
+//   WEFT_CO_TRY(auto device, co_await make_webgpu_device(host, std::move(gpu)));
 //   co_await device->load(model, plans, reader, progress, &cancel);   // and on as with the CPU's
 #pragma once
 
@@ -25,13 +25,21 @@ class WebgpuDevice : public Device {
     double begin = 0, seconds = 0;  // begin: from the first one's
   };
   virtual Task<Result<std::vector<TimedDispatch>>> time_plan(const Plan& plan) = 0;
+  // Seconds on the clock for these steps of a prepared plan, in this order, `repeats` times without waiting in between,
+  // with the sizes last submitted. Works without timestamps.
+  virtual Task<Result<double>> time_steps(const Plan& plan, std::span<const int> steps, int repeats) = 0;
+  // Gives back what prepare made for the plan.
+  virtual Task<void> forget(const Plan& plan) = 0;
   // Where a plan's dispatches, bytes and buffers stand: for figures.
   virtual int64_t bytes_in_use() const = 0;
 };
 
 // The caps of a GPU: name "webgpu NVIDIA H200 (vulkan)".
 Caps webgpu_caps(const GpuInfo& info);
-// The host must outlive the device.
-std::unique_ptr<WebgpuDevice> make_webgpu_device(Host& host, std::unique_ptr<Gpu> gpu);
+// Features that fail their test (self_test.h) are off in the device's caps, and the log says which. The host must
+// outlive the device.
+Task<Result<std::unique_ptr<WebgpuDevice>>> make_webgpu_device(Host& host, std::unique_ptr<Gpu> gpu);
+// The same with these caps, untested.
+std::unique_ptr<WebgpuDevice> make_webgpu_device(Host& host, std::unique_ptr<Gpu> gpu, Caps caps);
 
 }  // namespace weft

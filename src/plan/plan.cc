@@ -259,6 +259,28 @@ Result<Plan> make_plan(const Model& model, const Graph& graph, const Caps& caps,
   return plan;
 }
 
+std::string step_key(const Plan& plan, const Step& step) {
+  return call_key(CallTypes(plan.graph, plan.graph.nodes[step.node], plan.layouts, plan.bounds).call);
+}
+
+std::vector<Tuning::Choice> step_choices(const Plan& plan, const Step& step) {
+  const Node& node = plan.graph.nodes[step.node];
+  const CallTypes types(plan.graph, node, plan.layouts, plan.bounds);
+  const std::vector<int64_t> ports = port_words(plan.graph, plan.bounds, nullptr);
+  std::vector<int64_t> words;
+  for (ValueId v : node.inputs) {
+    const bool port = v != kNoValue && plan.graph.values[v].kind == ValueKind::input;
+    words.push_back(port ? ports[plan.graph.values[v].index] : -1);
+  }
+  std::vector<Tuning::Choice> choices;
+  for (const Kernel* kernel : kernels(node.op)) {
+    if (kernel->device != plan.caps.kind || !kernel->supports(types.call, plan.caps)) continue;
+    const int variants = kernel->variants ? kernel->variants({types.call, plan.caps, plan.bounds, words, 0}) : 1;
+    for (int v = 0; v < variants; ++v) choices.push_back({std::string(kernel->name), v});
+  }
+  return choices;
+}
+
 MemoryUse memory_needed(const Model& model, std::span<const Plan* const> plans) {
   MemoryUse use;
   for (const ConstantDecl& c : model.constants) use.weights += static_cast<int64_t>(c.data.size() * sizeof(float));
