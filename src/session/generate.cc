@@ -3,9 +3,13 @@
 
 #include "session/model_impl.h"
 #include "session/stop_text.h"
+#include "session/token_source.h"
 
 namespace weft {
 namespace {
+
+// What is reserved for an answer before its first token.
+constexpr int64_t kMaxRoom = 16384, kBytesPerToken = 8;
 
 // Text of the answer, from tokens to events: decoded, held back for stop strings, appended to the result.
 class AnswerText {
@@ -86,31 +90,50 @@ Task<Result<Generated>> Session::generate(GenerateRequest request, std::function
   Generated out;
   out.stats.device = model.device->caps().name;
   out.stats.load_ms = model.load_ms;
-  Sampler sampler(request.sampling);
-  sampler.accept(request.prompt);
   AnswerText answer(tokenizer, request);
-
   std::optional<StopReason> stop;
-  auto kept = co_await impl_->prefill(request.prompt, request.cancel);
-  if (!kept && kept.error().code != Code::cancelled) co_return std::unexpected(std::move(kept).error());
-  if (!kept) stop = StopReason::cancelled;
-  if (kept && request.max_tokens == 0) stop = StopReason::max_tokens;
+  // A cancelled call is no error: it ends with what there is.
+  const auto ends = [&stop](const Status& done) {
+    if (!done && done.error().code == Code::cancelled) stop = StopReason::cancelled;
+    return done || stop;
+  };
+
+  auto source = make_loop_source(*impl_, request);
+  if (!source) source = make_host_source(*impl_, request);
+  auto kept = co_await impl_->read_prompt(request.prompt, request.cancel);
+  Status begun = kept.transform([](int64_t) {});
+  if (kept) {
+    const auto rest = std::span<const int32_t>(request.prompt).subspan(impl_->tokens.size());
+    begun = co_await source->begin(rest);
+    if (!begun && begun.error().code == Code::unsupported) {
+      source = make_host_source(*impl_, request);
+      begun = co_await source->begin(rest);
+    }
+  }
+  if (!ends(begun)) co_return std::unexpected(std::move(begun).error());
+  if (begun && request.max_tokens == 0) stop = StopReason::max_tokens;
   const double read = host.now();
-  out.stats.kept_tokens = kept ? *kept : 0;
-  out.stats.prefill_tokens = kept ? static_cast<int64_t>(request.prompt.size()) - *kept : 0;
+  out.stats.kept_tokens = begun ? *kept : 0;
+  out.stats.prefill_tokens = begun ? static_cast<int64_t>(request.prompt.size()) - *kept : 0;
   if (read > begin) out.stats.prefill_tps = static_cast<double>(out.stats.prefill_tokens) / (read - begin);
+
+  // Room for the answer now, so that the loop below allocates nothing, unless the answer is very long.
+  int64_t room = model.context - static_cast<int64_t>(impl_->tokens.size()) + 1;
+  if (request.max_tokens >= 0) room = std::min(room, request.max_tokens);
+  room = std::clamp<int64_t>(room, 0, kMaxRoom);
+  out.ids.reserve(static_cast<size_t>(room));
+  out.text.reserve(static_cast<size_t>(room) * kBytesPerToken);
+  impl_->tokens.reserve(impl_->tokens.size() + static_cast<size_t>(room));
+  if (request.sampling.logprobs >= 0) out.logprobs.reserve(static_cast<size_t>(room));
 
   double first = read;
   while (!stop) {
-    if (request.cancel && request.cancel->cancelled()) {
-      stop = StopReason::cancelled;
-      break;
-    }
-    const std::span<const uint32_t> mask = request.mask ? request.mask(out.ids) : std::span<const uint32_t>();
-    WEFT_CO_TRY(Sampled next, sampler.sample(impl_->logits, mask));
+    Sampled next;
+    Status sampled = co_await source->next(out.ids, next);
+    if (!ends(sampled)) co_return std::unexpected(std::move(sampled).error());
+    if (stop) break;
     const int32_t id = next.id;
     if ((stop = ends_at(id, request, model))) break;
-    sampler.accept({&id, 1});
     out.ids.push_back(id);
     bool stopped = false;
     std::string_view text = answer.push(id, stopped);
@@ -129,12 +152,8 @@ Task<Result<Generated>> Session::generate(GenerateRequest request, std::function
     }
     if (on_token) on_token({.id = id, .text = text, .sampled = &next});
     if (request.sampling.logprobs >= 0) out.logprobs.push_back(std::move(next));
-    if (stop) break;
-    Status done = co_await impl_->advance({&out.ids.back(), 1}, request.cancel);
-    if (!done && done.error().code != Code::cancelled) co_return std::unexpected(std::move(done).error());
-    if (!done) stop = StopReason::cancelled;
-    co_await host.yield();
   }
+  source.reset();  // the device is free for others
 
   // Ended between tokens: what was held back for a stop string comes as an event of its own, without a token.
   if (stop == StopReason::end_token || stop == StopReason::stop_token || stop == StopReason::cancelled) {

@@ -29,6 +29,7 @@ Status in_range(std::string what, int64_t value, int64_t least, int64_t most) {
 Status check_options(const LoadOptions& o) {
   WEFT_CHECK_OK(in_range("prefill chunk", o.prefill_chunk, 1, kMaxChunk));
   WEFT_CHECK_OK(in_range("slots", o.slots, 1, kMaxSlots));
+  WEFT_CHECK_OK(in_range("burst", o.burst, 0, (TokenLoop::kMaxAhead - 1) / 2));  // two are under way, and a token
   WEFT_CHECK_OK(in_range("threads", o.threads, 0, kMaxThreads));
   if (o.context < 0) return in_range("context", o.context, 0, INT64_MAX);
   if (o.kv != DType::f32 && o.kv != DType::f16 && o.kv != DType::q8_0)
@@ -49,11 +50,19 @@ Result<int64_t> choose_context(const Model& model, int64_t asked) {
 
 // The device that was asked for. auto: a GPU where there is a real one, else the CPU, and the log says why.
 Task<Result<std::unique_ptr<Device>>> choose_device(Host& host, const LoadOptions& o) {
+  if (o.make_device) co_return o.make_device(host);
   if (o.device != "cpu") {
     DawnOptions options = o.gpu;
     if (o.device == "auto") options.allow_software = false;
     auto gpu = co_await make_dawn_gpu(host, options);
-    if (gpu) co_return make_webgpu_device(host, *std::move(gpu));
+    if (gpu) {
+      WEFT_CO_TRY(auto device, co_await make_webgpu_device(host, *std::move(gpu)));
+      if (auto tuning = o.tuning ? o.tuning(device->caps()) : nullptr) {
+        host.log(LogLevel::info, std::to_string(tuning->choices.size()) + " kernels tuned for this GPU");
+        device->set_tuning(std::move(tuning));
+      }
+      co_return device;
+    }
     if (o.device == "webgpu") co_return std::unexpected(std::move(gpu).error());
     host.log(LogLevel::info, "on the CPU: " + gpu.error().message());
   }
@@ -68,8 +77,10 @@ Task<Status> LanguageModel::Impl::prepare() {
   const Graph* decode = model.graph("decode");
   if (!decode) co_return fail(Code::unsupported, path, "model", "a graph from token ids to logits", model.architecture);
   WEFT_CO_TRY(device, co_await choose_device(host, o));
-  WEFT_CO_TRY(graph, run_passes(*decode, model, device->caps(), o.disabled_passes));
-  WEFT_CO_TRY(graph_of_one, run_passes(*decode, model, {device->caps(), 1}, o.disabled_passes));
+  Caps untuned = device->caps();
+  untuned.tuning = nullptr;  // what was tuned are the kernels of the graph that passes make without it
+  WEFT_CO_TRY(graph, run_passes(*decode, model, untuned, o.disabled_passes));
+  WEFT_CO_TRY(graph_of_one, run_passes(*decode, model, {untuned, 1}, o.disabled_passes));
   WEFT_CO_TRY(one, plan_for(1, 1));
   WEFT_CO_TRY(chunk, plan_for(std::min(o.prefill_chunk, context), 1));
 
@@ -87,6 +98,7 @@ Task<Status> LanguageModel::Impl::prepare() {
     plan->prepared = true;
   }
   slot_taken.assign(static_cast<size_t>(o.slots), false);
+  burst = BurstSize(o.burst);
   o.progress = nullptr;  // what they refer to need not outlive the load
   o.cancel = nullptr;
   co_return Status{};
@@ -154,6 +166,8 @@ MemoryUse LanguageModel::memory() const { return impl_->device->memory(); }
 int64_t LanguageModel::context() const { return impl_->context; }
 double LanguageModel::load_ms() const { return impl_->load_ms; }
 Device& LanguageModel::device() { return *impl_->device; }
+const Plan& LanguageModel::decode_plan() const { return impl_->one->plan; }
+const Plan& LanguageModel::prefill_plan() const { return impl_->chunk->plan; }
 Host& LanguageModel::host() { return impl_->host; }
 
 Task<Result<std::unique_ptr<Session>>> LanguageModel::new_session() {

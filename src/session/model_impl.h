@@ -2,6 +2,7 @@
 // outside src/session.
 #pragma once
 
+#include "session/burst_size.h"
 #include "session/session.h"
 #include "session/turn.h"
 
@@ -39,7 +40,7 @@ struct StepRequest {
   int64_t first = 0;
   int32_t slot = 0;
   int64_t rows = 1;
-  std::span<float> logits;  // rows * V
+  std::span<float> logits;  // rows * V; empty: they are not read
   const CancelFlag* cancel = nullptr;
 };
 
@@ -60,6 +61,7 @@ struct LanguageModel::Impl {
   std::unique_ptr<StepPlan> one, chunk, all_rows;  // T = 1; T = prefill_chunk, R = 1; R = T, made when asked for
   std::vector<bool> slot_taken;
   Turn turn;
+  BurstSize burst;
   int64_t context = 0;
   double load_ms = 0;
   std::optional<uint64_t> fingerprint;
@@ -68,6 +70,7 @@ struct LanguageModel::Impl {
   Task<Status> prepare();
   Result<std::unique_ptr<StepPlan>> plan_for(int64_t tokens, int64_t rows) const;
   Task<Status> step(StepPlan& plan, StepRequest request);
+  Task<Status> submit(StepPlan& plan, StepRequest request);  // by who holds the turn; reads nothing
   StepPlan& plan_of(int64_t tokens) { return tokens == 1 ? *one : *chunk; }
   std::vector<std::string> kernels() const;  // of the plans that ran
   // Of the model's tensors: names, shapes and a sample of the bytes, so that a saved state finds its own model only.
@@ -93,10 +96,11 @@ struct Session::Impl {
   // Brings the states back to at most `count` tokens: exactly where they can be truncated, else to a snapshot or to 0.
   Task<Status> rewind(int64_t count);
   Task<Status> clear_states();
-  // Computes `ids` after what is held. On an error the states hold what they held before, or nothing.
-  Task<Status> advance(std::span<const int32_t> ids, const CancelFlag* cancel);
-  // Holds exactly `ids` afterwards, logits of the last one in `logits`. Returns how many were kept.
-  Task<Result<int64_t>> prefill(std::span<const int32_t> ids, const CancelFlag* cancel);
+  // Computes `ids` after what is held, and if wanted reads the logits of the last one. On an error the states hold what
+  // they held before, or nothing.
+  Task<Status> advance(std::span<const int32_t> ids, const CancelFlag* cancel, bool want_logits);
+  // Holds the beginning of `ids` afterwards, all but what one last step computes. Returns how many were kept.
+  Task<Result<int64_t>> read_prompt(std::span<const int32_t> ids, const CancelFlag* cancel);
   Status check_ids(std::span<const int32_t> ids) const;
 };
 

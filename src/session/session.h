@@ -24,9 +24,9 @@
 namespace weft {
 
 struct LoadOptions {
-  std::string device = "auto";  // auto (a GPU that is no software, else the CPU: the log says why), cpu, webgpu
-  DawnOptions gpu;              // of webgpu: adapter, how much of it may be used
-  int threads = 0;              // 0: as many as the processor has
+  std::string device = "auto";        // auto (a GPU that is no software, else the CPU: the log says why), cpu, webgpu
+  DawnOptions gpu;                    // of webgpu: adapter, how much of it may be used
+  int threads = 0;                    // 0: as many as the processor has
   std::optional<CpuLevel> cpu_level;  // force a lower instruction set
   // Cells of the KV cache. 0: the model's own, at most 4096. More than the model's own: invalid_argument.
   int64_t context = 0;
@@ -34,8 +34,15 @@ struct LoadOptions {
   std::vector<std::string> disabled_passes;  // "*": all
   int64_t prefill_chunk = 128;               // tokens a step while reading the prompt; results do not depend on it
   int64_t slots = 1;                         // sessions at once
+  // Tokens that a GPU samples by itself between two looks of the host, at most 255. 0: as many as take 5 to 50 ms.
+  // Results do not depend on it.
+  int64_t burst = 0;
+  // The best kernels measured for these caps (of a GPU), nullptr where none were: asked once, before planning.
+  std::function<std::shared_ptr<const Tuning>(const Caps&)> tuning;
   Progress progress;
   const CancelFlag* cancel = nullptr;
+  // A device of the caller's own instead of `device`.
+  std::function<Result<std::unique_ptr<Device>>(Host&)> make_device;
 };
 
 enum class StopReason : uint8_t { end_token, stop_string, stop_token, max_tokens, context_full, cancelled };
@@ -101,6 +108,8 @@ class LanguageModel {
   int64_t context() const;  // cells
   double load_ms() const;
   Device& device();
+  const Plan& decode_plan() const;   // of one token
+  const Plan& prefill_plan() const;  // of a whole step of the prompt
   Host& host();
 
   // A conversation of its own in a free slot; invalid_argument if all are taken.
@@ -119,7 +128,8 @@ class Session {
   ~Session();
   // context_full if the prompt alone does not fit; when the context fills while generating, stops with that reason: a
   // prompt of n tokens leaves room for context() - n + 1 (the last one needs no cell).
-  // A cancelled call returns normally with StopReason::cancelled and what was generated.
+  // A cancelled call returns normally with StopReason::cancelled and what was generated; while a GPU generates, that is
+  // within one burst. `on_token` must not use the model: its device is busy.
   Task<Result<Generated>> generate(GenerateRequest request, std::function<void(const TokenEvent&)> on_token);
   // Logits [T, V] of all positions of `ids`, from an empty session, `sink` called with consecutive rows.
   Task<Status> logits(std::span<const int32_t> ids,

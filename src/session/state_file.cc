@@ -170,7 +170,7 @@ Task<Status> Session::truncate(int64_t count) {
   const size_t chunk = static_cast<size_t>(impl_->model->chunk->tokens);
   for (size_t at = impl_->tokens.size(); at < wanted.size(); at = impl_->tokens.size())
     WEFT_CO_CHECK_OK(
-        co_await impl_->advance(std::span(wanted).subspan(at, std::min(chunk, wanted.size() - at)), nullptr));
+        co_await impl_->advance(std::span(wanted).subspan(at, std::min(chunk, wanted.size() - at)), nullptr, false));
   co_return Status{};
 }
 

@@ -75,13 +75,13 @@ Task<Status> Session::Impl::restore_snapshot() {
   co_return Status{};
 }
 
-Task<Status> Session::Impl::advance(std::span<const int32_t> ids, const CancelFlag* cancel) {
-  logits.resize(static_cast<size_t>(model->model.vocab_size));
+Task<Status> Session::Impl::advance(std::span<const int32_t> ids, const CancelFlag* cancel, bool want_logits) {
+  if (want_logits) logits.resize(static_cast<size_t>(model->model.vocab_size));
   StepRequest request{.ids = ids,
                       .first = static_cast<int64_t>(tokens.size()),
                       .slot = slot,
                       .rows = 1,
-                      .logits = logits,
+                      .logits = want_logits ? std::span(logits) : std::span<float>(),
                       .cancel = cancel};
   Status done = co_await model->step(model->plan_of(static_cast<int64_t>(ids.size())), request);
   if (done) {
@@ -96,22 +96,23 @@ Task<Status> Session::Impl::advance(std::span<const int32_t> ids, const CancelFl
   co_return done;
 }
 
-Task<Result<int64_t>> Session::Impl::prefill(std::span<const int32_t> ids, const CancelFlag* cancel) {
+Task<Result<int64_t>> Session::Impl::read_prompt(std::span<const int32_t> ids, const CancelFlag* cancel) {
   const size_t common =
       static_cast<size_t>(std::mismatch(ids.begin(), ids.end(), tokens.begin(), tokens.end()).first - ids.begin());
   // The last token is computed even if it is held: its logits are needed.
   WEFT_CO_CHECK_OK(co_await rewind(static_cast<int64_t>(std::min(common, ids.size() - 1))));
   const int64_t kept = static_cast<int64_t>(tokens.size());
   const bool snapshots = needs_snapshots();
-  while (tokens.size() < ids.size()) {
-    const size_t left = ids.size() - tokens.size();
-    size_t count = std::min<size_t>(left, static_cast<size_t>(model->chunk->tokens));
-    if (snapshots && left == 1) WEFT_CO_CHECK_OK(co_await take_snapshot());
-    if (snapshots && left > 1) count = std::min(count, left - 1);  // so that a snapshot before the last token exists
+  const size_t chunk = static_cast<size_t>(model->chunk->tokens);
+  const size_t last = snapshots ? 1 : chunk;  // so that a snapshot before the last token exists
+  while (ids.size() - tokens.size() > last) {
     if (cancel && cancel->cancelled()) co_return fail(Code::cancelled, "prompt", "reading");
-    WEFT_CO_CHECK_OK(co_await advance(ids.subspan(tokens.size(), count), cancel));
+    const size_t count = std::min(chunk, ids.size() - tokens.size() - (snapshots ? 1 : 0));
+    WEFT_CO_CHECK_OK(co_await advance(ids.subspan(tokens.size(), count), cancel, false));
     co_await model->host.yield();
   }
+  if (cancel && cancel->cancelled()) co_return fail(Code::cancelled, "prompt", "reading");
+  if (snapshots) WEFT_CO_CHECK_OK(co_await take_snapshot());
   co_return kept;
 }
 

@@ -85,10 +85,16 @@ Result<std::unique_ptr<StepPlan>> LanguageModel::Impl::plan_for(int64_t tokens, 
 }
 
 Task<Status> LanguageModel::Impl::step(StepPlan& step, StepRequest request) {
+  auto turn_held = co_await turn.enter();
+  WEFT_CO_CHECK_OK(co_await submit(step, request));
+  if (request.logits.empty()) co_return Status{};
+  co_return co_await device->read(step.plan, step.logits, std::as_writable_bytes(request.logits));
+}
+
+Task<Status> LanguageModel::Impl::submit(StepPlan& step, StepRequest request) {
   const int64_t count = static_cast<int64_t>(request.ids.size());
   CHECK(count >= 1 && count <= step.tokens && request.rows >= 1 && request.rows <= std::min(count, step.rows));
   CHECK(request.first + count <= context);
-  auto turn_held = co_await turn.enter();
   if (!step.prepared) {
     WEFT_CO_CHECK_OK(co_await device->prepare(step.plan));
     step.prepared = true;
@@ -114,7 +120,7 @@ Task<Status> LanguageModel::Impl::step(StepPlan& step, StepRequest request) {
   }
   WEFT_CO_CHECK_OK(co_await device->submit(step.plan, step.bindings, request.cancel, nullptr));
   step.ran = true;
-  co_return co_await device->read(step.plan, step.logits, std::as_writable_bytes(request.logits));
+  co_return Status{};
 }
 
 std::vector<std::string> LanguageModel::Impl::kernels() const {

@@ -52,6 +52,7 @@ class Turn {
   };
 
   Waiter enter() { return Waiter(this); }
+  bool wanted() const { return first_ != nullptr; }  // whether someone waits
 
  private:
   void leave() {
