@@ -1,5 +1,6 @@
 // Puts quantize_rows before each linear and linear_add whose weight is block-quantised and for which the device has a
 // kernel that multiplies integers. Matrices that read one value (q, k and v; gate and up) share its quantised form.
+#include <algorithm>
 #include <map>
 
 #include "graph/edit.h"
@@ -8,7 +9,8 @@
 namespace weft::passes {
 namespace {
 
-// Whether some kernel computes `node` with its first input as i8_32.
+// Whether some kernel computes `node` with its first input as i8_32, and no better one takes it as it is: kernels are
+// listed best first.
 bool multiplies_integers(const Graph& graph, const Node& node, const Model& model, const Target& target) {
   const Value& weight = graph.values[node.inputs[1]];
   if (weight.kind != ValueKind::weight || !is_block(weight.type.dtype)) return false;
@@ -26,7 +28,10 @@ bool multiplies_integers(const Graph& graph, const Node& node, const Model& mode
                     .layout = layout_for(decl.dtype, decl.shape, target.caps),
                     .tokens = target.tokens,
                     .weights = 2};
-  return choose_kernel(call, target.caps) != nullptr;
+  const auto rank = [&] { return std::ranges::find(kernels(node.op), choose_kernel(call, target.caps)); };
+  const auto integers = rank();
+  in[0].dtype = DType::f32;
+  return integers != kernels(node.op).end() && integers <= rank();
 }
 
 }  // namespace

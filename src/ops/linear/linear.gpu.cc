@@ -147,21 +147,18 @@ const GpuInfo::MatrixShape* matrix_shape(const GpuInfo& gpu) {
 constexpr Tile kSubgroupTiles[] = {{128, 128, 2, 4}, {64, 64, 2, 2}, {32, 64, 1, 4}, {32, 32, 2, 2}};
 constexpr size_t kDefaultSubgroupTile = 1;  // 64 x 64: several workgroups share a multiprocessor and hide their loads
 
-bool subgroup_matrix_fits(const OpCall& call, const Caps& caps) {
+// Before matmul_int8 in the registry: where matrix units multiply f16, quantising x costs a dispatch and gains nothing.
+bool subgroup_supports(const OpCall& call, const Caps& caps) {
   const GpuInfo& gpu = caps.gpu;
-  if (!fits(call, caps)) return false;
+  if (call.in[0].dtype != DType::f32 || !fits(call, caps)) return false;
   const Linear args(call);
   const bool weights = is_block(args.weight.dtype) || args.weight.dtype == DType::f16;
   return weights && args.k % 4 == 0 && gpu.f16 && gpu.subgroups && gpu.subgroup_matrix && matrix_shape(gpu) &&
          gpu.subgroup_min == gpu.subgroup_max && gpu.subgroup_max * 8 <= gpu.max_workgroup_invocations &&
          gpu.max_workgroup_bytes >= 32768;
 }
-bool subgroup_supports(const OpCall& call, const Caps& caps) {
-  return call.in[0].dtype == DType::f32 && subgroup_matrix_fits(call, caps);
-}
-// Where matrix units multiply f16, quantising x costs a dispatch and gains nothing.
 bool int8_supports(const OpCall& call, const Caps& caps) {
-  return call.in[0].dtype == DType::i8_32 && fits(call, caps) && !subgroup_matrix_fits(call, caps);
+  return call.in[0].dtype == DType::i8_32 && fits(call, caps);
 }
 bool f32_supports(const OpCall& call, const Caps& caps) { return call.in[0].dtype == DType::f32 && fits(call, caps); }
 
@@ -176,7 +173,7 @@ GpuLowering lower_subgroup(const GpuCall& call) {
   c.line("enable f16;").line("enable subgroups;").line("enable chromium_experimental_subgroup_matrix;");
   c.u32("kSubgroupSize", call.caps.gpu.subgroup_max).u32("kM", shape.m).u32("kN", shape.n).u32("kK", shape.k);
   c.u32("kTileT", tile.tokens).u32("kTileN", tile.rows).u32("kSubT", tile.sub_t).u32("kSubN", tile.sub_n);
-  return lower_linear(call, "linear.matmul_subgroup_f16", c, tile.tokens, tile.rows);
+  return lower_linear(call, "linear_matmul_subgroup", c, tile.tokens, tile.rows);
 }
 int subgroup_variants(const GpuCall& call) {
   return few_rows(call) ? kLaneVariants : static_cast<int>(std::size(kSubgroupTiles));

@@ -41,13 +41,12 @@ alias Left = subgroup_matrix_left<f16, kK, kM>;
 alias Right = subgroup_matrix_right<f16, kN, kK>;
 alias Sums = subgroup_matrix_result<f32, kN, kM>;
 
-// Large activations become the largest f16, not infinity.
 fn pack8(a: vec4<f32>, b: vec4<f32>) -> vec4<u32> {
-  let most = vec4<f32>(65504.0);
-  let lo = clamp(a, -most, most);
-  let hi = clamp(b, -most, most);
-  return vec4<u32>(pack2x16float(lo.xy), pack2x16float(lo.zw), pack2x16float(hi.xy), pack2x16float(hi.zw));
+  return vec4<u32>(pack2x16float(a.xy), pack2x16float(a.zw), pack2x16float(b.xy), pack2x16float(b.zw));
 }
+
+// Large activations become the largest f16, not infinity.
+fn limited(v: vec4<f32>) -> vec4<f32> { return clamp(v, vec4<f32>(-65504.0), vec4<f32>(65504.0)); }
 
 @compute @workgroup_size(kThreads)
 fn main(@builtin(workgroup_id) group_id: vec3<u32>, @builtin(local_invocation_index) index: u32,
@@ -68,7 +67,7 @@ fn main(@builtin(workgroup_id) group_id: vec3<u32>, @builtin(local_invocation_in
       let column = k + 8u * (i % 4u);
       var v = vec4<u32>();
       if (t < count) {
-        v = pack8(load_x4(t, column), load_x4(t, column + 4u));
+        v = pack8(limited(load_x4(t, column)), limited(load_x4(t, column + 4u)));
       }
       tile_x[i / 4u * kStride + i % 4u] = v;
     }
