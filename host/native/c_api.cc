@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "c_api_json.h"
+#include "gpu_cache.h"
 #include "native_host.h"
 #include "session/chat.h"
 #include "session/session.h"
@@ -131,6 +132,7 @@ Result<weft_model*> load(const char* path, const weft_load_options* given) {
       on_log(user, static_cast<weft_log_level>(level), std::string(text).c_str());
     };
   auto core = std::make_shared<Core>(std::move(log));
+  options.tuning = [&host = core->host](const weft::Caps& caps) { return weft::cached_tuning(host, caps.gpu); };
   const std::string file = path ? path : weft::kBuiltinModel;
   WEFT_TRY(core->model, core->wait(weft::LanguageModel::load(core->host, file, std::move(options))));
   return new weft_model{std::move(core)};

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <vector>
@@ -214,6 +215,18 @@ std::unique_ptr<Workers> NativeHost::start_workers(int count, std::function<void
   auto threads = std::make_unique<Threads>(std::move(body));
   if (!threads->start(count)) return nullptr;
   return threads;
+}
+
+Result<std::string> cache_folder() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value ? value : "");
+  };
+  if (std::string folder = variable("WEFT_CACHE"); !folder.empty()) return folder;
+  if (std::string folder = variable("XDG_CACHE_HOME"); !folder.empty()) return folder + "/weft";
+  if (std::string folder = variable("HOME"); !folder.empty()) return folder + "/.cache/weft";
+  return fail(Code::not_found, "cache folder", "none of WEFT_CACHE, XDG_CACHE_HOME and HOME is set", "", "",
+              "set WEFT_CACHE to a folder");
 }
 
 int64_t peak_memory_bytes() {

@@ -39,6 +39,10 @@ class NativeHost : public Host {
 // written directly. io: no permission, no space, not a folder …, naming the path.
 Result<std::unique_ptr<ByteSink>> create_file(const std::string& path);
 
+// $WEFT_CACHE, else $XDG_CACHE_HOME/weft, else ~/.cache/weft; not_found where none of them is set. It may not exist
+// yet.
+Result<std::string> cache_folder();
+
 // The most memory this process has had resident, in bytes (VmHWM, which includes mapped pages of files); 0 if unknown.
 int64_t peak_memory_bytes();
 

@@ -49,18 +49,6 @@ std::string list_some(const std::vector<std::string>& names) {
 
 }  // namespace
 
-Result<std::string> cache_folder() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value ? value : "");
-  };
-  if (std::string folder = variable("WEFT_CACHE"); !folder.empty()) return folder;
-  if (std::string folder = variable("XDG_CACHE_HOME"); !folder.empty()) return folder + "/weft";
-  if (std::string folder = variable("HOME"); !folder.empty()) return folder + "/.cache/weft";
-  return fail(Code::not_found, "cache folder", "none of WEFT_CACHE, XDG_CACHE_HOME and HOME is set", "", "",
-              "set WEFT_CACHE to a folder");
-}
-
 std::optional<RepoSpec> parse_repo(std::string_view text) {
   if (text.starts_with("hf:")) text.remove_prefix(3);
   RepoSpec spec;

@@ -6,11 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
+#include "native_host.h"
 
 namespace weft::cli {
-
-Result<std::string> cache_folder();
 
 struct RepoSpec {
   std::string owner, repo, revision = "main";

@@ -16,6 +16,7 @@
 
 namespace weft {
 struct LoadOptions;
+struct DawnOptions;
 class LanguageModel;
 class TensorFile;
 class Tokenizer;
@@ -24,13 +25,13 @@ class Tokenizer;
 namespace weft::cli {
 
 // Which of the common options a command takes.
-enum Wants : unsigned { kNothing = 0, kJson = 1, kModel = 2, kRun = 4, kThreads = 8 };
+enum Wants : unsigned { kNothing = 0, kJson = 1, kModel = 2, kRun = 4, kThreads = 8, kGpu = 16 };  // kRun: kGpu too
 
 struct Common {
   std::string model = "builtin:default";
-  std::string device = "auto", kv, cpu_level;  // kv empty: f16, or what the command says
-  int64_t threads = 0, context = 0;
-  bool no_passes = false, json = false, verbose = false;
+  std::string device = "auto", caps = "full", kv, cpu_level;  // kv empty: f16, or what the command says
+  int64_t threads = 0, context = 0, adapter = 0;
+  bool no_passes = false, no_tuning = false, json = false, verbose = false;
 };
 
 class Context {
@@ -48,6 +49,7 @@ class Context {
   Result<std::shared_ptr<TensorFile>> open_model();
   // Of the model that -m names, or of a tokenizer.json (with the tokenizer_config.json beside it).
   Result<std::shared_ptr<const Tokenizer>> open_tokenizer();
+  DawnOptions gpu_options() const;
   LoadOptions load_options() const;
   // With a progress bar on a terminal; Ctrl-C stops it.
   Result<std::unique_ptr<LanguageModel>> load_model(LoadOptions options);
@@ -79,6 +81,8 @@ Command template_command();
 Command logits_command();
 Command perplexity_command();
 Command bench_command();
+Command devices_command();
+Command tune_command();
 Command verify_command();
 Command quantize_command();
 Command synth_command();

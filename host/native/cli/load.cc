@@ -1,12 +1,27 @@
 // From the common options to a loaded model.
 #include "command.h"
+#include "gpu_cache.h"
 #include "session/session.h"
 
 namespace weft::cli {
 
+DawnOptions Context::gpu_options() const {
+  constexpr std::pair<std::string_view, GpuProfile> kProfiles[] = {{"full", GpuProfile::full},
+                                                                   {"chrome", GpuProfile::chrome},
+                                                                   {"safari", GpuProfile::safari},
+                                                                   {"minimum", GpuProfile::minimum}};
+  DawnOptions options{.adapter = static_cast<int>(common.adapter)};
+  for (const auto& [name, profile] : kProfiles) {
+    if (name == common.caps) options.profile = profile;
+  }
+  return options;
+}
+
 LoadOptions Context::load_options() const {
   LoadOptions options;
   options.device = common.device;
+  options.gpu = gpu_options();
+  if (!common.no_tuning) options.tuning = [host = &host](const Caps& caps) { return cached_tuning(*host, caps.gpu); };
   options.threads = static_cast<int>(common.threads);
   options.context = common.context;
   if (!common.kv.empty()) options.kv = *dtype_from_name(common.kv);

@@ -17,7 +17,8 @@ void declare_common(Args& args, unsigned wants, Common& common) {
         .file();
   }
   if (wants & kRun) {
-    args.option("--device", common.device, "where to compute (auto)").one_of({"auto", "cpu", "webgpu"});
+    args.option("--device", common.device, "where to compute; auto: a GPU that is no software, else the CPU (auto)")
+        .one_of({"auto", "cpu", "webgpu"});
     if (wants & kThreads) args.option("-t,--threads", common.threads, "threads; 0: all (0)").between(0, 256);
     args.option("-c,--ctx", common.context, "context length in tokens; 0: the model's, at most 4096 (0)")
         .between(0, 1e9);
@@ -26,6 +27,13 @@ void declare_common(Args& args, unsigned wants, Common& common) {
         .one_of({"baseline", "avx2", "avx512_vnni", "neon"});
     args.flag("--no-passes", common.no_passes, "run the graph as the model defines it, without optimising it");
   }
+  if (wants & kRun)
+    args.option("--adapter", common.adapter, "which GPU, a number of `weft devices` (0)").between(0, 63);
+  if (wants & (kRun | kGpu)) {
+    args.option("--caps", common.caps, "use no more of the GPU than this browser grants, or WebGPU at least (full)")
+        .one_of({"full", "chrome", "safari", "minimum"});
+  }
+  if (wants & kRun) args.flag("--no-tuning", common.no_tuning, "ignore what `weft tune` found for this GPU");
   if (wants & kJson) args.flag("--json", common.json, "one JSON document on stdout, nothing else there");
   if (wants) args.flag("-v,--verbose", common.verbose, "say more on stderr");
 }
@@ -58,9 +66,10 @@ int run(int argc, char** argv) {
   Common common;
   auto program = std::make_shared<const ProgramInfo*>(nullptr);
   const std::vector<Command> commands{
-      generate_command(), chat_command(),       pull_command(),     inspect_command(),          bench_command(),
-      tokenize_command(), detokenize_command(), template_command(), logits_command(),           perplexity_command(),
-      verify_command(),   quantize_command(),   synth_command(),    completion_command(program)};
+      generate_command(),   chat_command(),     pull_command(),   inspect_command(),
+      bench_command(),      devices_command(),  tune_command(),   tokenize_command(),
+      detokenize_command(), template_command(), logits_command(), perplexity_command(),
+      verify_command(),     quantize_command(), synth_command(),  completion_command(program)};
   std::vector<CommandDecl> decls;
   for (const Command& command : commands) {
     decls.push_back({command.name, command.summary, command.examples, [&](Args& args) {

@@ -1,0 +1,182 @@
+#include "gpu/tuner.h"
+
+#include <algorithm>
+#include <map>
+
+#include "plan/step_input.h"
+
+namespace weft {
+namespace {
+
+constexpr double kChain = 0.002;  // seconds of one measurement at least
+constexpr int kRounds = 3, kMaxRepeats = 2000;
+
+int64_t bound_of(const Plan& plan, const char* symbol) {
+  const SymbolId s = plan.graph.symbol(symbol);
+  return s == kNoSymbol ? 1 : plan.bounds[s];
+}
+
+class Tuner {
+ public:
+  Tuner(Host& host, WebgpuDevice& device, const Model& model, const TuneOptions& options)
+      : host_(host), device_(device), model_(model), options_(options), begin_(host.now()) {}
+
+  bool time_is_up() const { return host_.now() - begin_ > options_.seconds; }
+
+  // Fills in what each candidate of the plan's kinds of steps takes.
+  Task<Status> measure(const Plan& plan, std::vector<TunedCall>& calls) {
+    std::map<std::string, size_t> known;
+    for (const Step& step : plan.steps) {
+      const std::string key = step_key(plan, step);
+      const auto [it, added] = known.try_emplace(key, calls.size());
+      if (added) {
+        TunedCall& call = calls.emplace_back(TunedCall{.key = key});
+        for (Tuning::Choice& choice : step_choices(plan, step)) call.tried.push_back({std::move(choice)});
+      }
+      ++calls[it->second].steps;
+    }
+    size_t most = 0;
+    for (const TunedCall& call : calls) most = std::max(most, call.tried.size());
+    for (size_t i = 0; i < most && !time_is_up(); ++i) {
+      if (options_.progress) options_.progress(static_cast<int64_t>(i), static_cast<int64_t>(most));
+      if (options_.cancel && options_.cancel->cancelled()) co_return fail(Code::cancelled, "tune", "measuring kernels");
+      std::vector<TunedCall*> have;
+      for (TunedCall& call : calls) {
+        // A kind with one candidate has nothing to choose.
+        if (i < call.tried.size() && call.tried.size() > 1) have.push_back(&call);
+      }
+      WEFT_CO_CHECK_OK(co_await attempt(plan, have, i));
+      co_await host_.yield();
+    }
+    for (TunedCall& call : calls) choose(call);
+    co_return Status{};
+  }
+
+  // Seconds of a whole step of `plan`, with and without these choices.
+  Task<Result<double>> whole(const Plan& plan, std::shared_ptr<const Tuning> tuning) {
+    WEFT_CO_TRY(const Plan made, with(plan, std::move(tuning)));
+    WEFT_CO_CHECK_OK(co_await run(made));
+    std::vector<int> steps;
+    for (size_t s = 0; s < made.steps.size(); ++s) steps.push_back(static_cast<int>(s));
+    auto seconds = co_await chain(made, steps);
+    co_await device_.forget(made);
+    co_return seconds;
+  }
+
+ private:
+  Result<Plan> with(const Plan& plan, std::shared_ptr<const Tuning> tuning) const {
+    Caps caps = plan.caps;
+    caps.tuning = std::move(tuning);
+    PlanOptions options;
+    for (size_t s = 0; s < plan.graph.symbols.size(); ++s)
+      options.bounds.emplace_back(plan.graph.symbols[s], plan.bounds[s]);
+    return make_plan(model_, plan.graph, caps, options);
+  }
+
+  // Prepares the plan and runs it once, so that everything has sizes and sane values.
+  Task<Status> run(const Plan& plan) {
+    if (Status prepared = co_await device_.prepare(plan); !prepared) {
+      co_await device_.forget(plan);
+      co_return prepared;
+    }
+    const int64_t tokens = bound_of(plan, "T");
+    const std::vector<int32_t> ids(static_cast<size_t>(tokens), 1);
+    const int64_t first = std::min(bound_of(plan, "S"), std::max(options_.context, tokens)) - tokens;
+    const StepInput input(plan, {.ids = ids, .first = tokens == 1 ? first : 0});
+    co_return co_await device_.submit(plan, input.bindings(), nullptr, nullptr);
+  }
+
+  Task<Result<double>> chain(const Plan& plan, std::span<const int> steps) {
+    WEFT_CO_TRY(double seconds, co_await device_.time_steps(plan, steps, 1));
+    const int repeats = std::clamp(static_cast<int>(kChain / seconds), 1, kMaxRepeats);
+    double best = 0;
+    for (int round = 0; round < kRounds; ++round) {
+      WEFT_CO_TRY(seconds, co_await device_.time_steps(plan, steps, repeats));
+      best = round == 0 ? seconds : std::min(best, seconds);
+      if (seconds > 100 * kChain) break;
+    }
+    co_return best / repeats;
+  }
+
+  // Candidate `index` of all these kinds in one plan. If that cannot run, half of them at a time finds the culprit.
+  Task<Status> attempt(const Plan& plan, std::vector<TunedCall*> calls, size_t index) {
+    if (calls.empty()) co_return Status{};
+    auto forced = std::make_shared<Tuning>();
+    for (TunedCall* call : calls) forced->choices[call->key] = call->tried[index].choice;
+    Status ran;
+    auto made = with(plan, forced);
+    if (made) {
+      ran = co_await run(*made);
+    } else {
+      ran = std::unexpected(made.error());
+    }
+    if (!ran) {
+      if (ran.error().code == Code::device_lost) co_return ran;
+      if (calls.size() == 1) {
+        calls[0]->tried[index].error = ran.error().message();
+        co_return Status{};
+      }
+      const auto middle = calls.begin() + static_cast<std::ptrdiff_t>(calls.size() / 2);
+      WEFT_CO_CHECK_OK(co_await attempt(plan, {calls.begin(), middle}, index));
+      co_return co_await attempt(plan, {middle, calls.end()}, index);
+    }
+    for (TunedCall* call : calls) {
+      std::vector<int> steps;
+      for (size_t s = 0; s < made->steps.size(); ++s) {
+        if (step_key(*made, made->steps[s]) == call->key) steps.push_back(static_cast<int>(s));
+      }
+      if (steps.empty()) continue;
+      auto seconds = co_await chain(*made, steps);
+      if (!seconds) {
+        co_await device_.forget(*made);
+        co_return std::unexpected(std::move(seconds).error());
+      }
+      call->tried[index].seconds = *seconds / static_cast<double>(steps.size());
+    }
+    co_await device_.forget(*made);
+    co_return Status{};
+  }
+
+  void choose(TunedCall& call) const {
+    double best = call.tried[0].seconds * (1 - options_.worth);
+    for (size_t i = 1; i < call.tried.size(); ++i) {
+      const double seconds = call.tried[i].seconds;
+      if (seconds <= 0 || (best > 0 && seconds >= best)) continue;
+      best = seconds;
+      call.best = i;
+    }
+  }
+
+  Host& host_;
+  WebgpuDevice& device_;
+  const Model& model_;
+  const TuneOptions& options_;
+  double begin_;
+};
+
+}  // namespace
+
+Task<Result<TuneReport>> tune(Host& host, WebgpuDevice& device, const Model& model, std::span<const Plan* const> plans,
+                              const TuneOptions& options) {
+  TuneReport report;
+  Tuner tuner(host, device, model, options);
+  for (const Plan* plan : plans) {
+    std::vector<TunedCall> calls;
+    WEFT_CO_CHECK_OK(co_await tuner.measure(*plan, calls));
+    for (TunedCall& call : calls) {
+      if (call.tried[call.best].seconds > 0) report.tuning.choices[call.key] = call.tried[call.best].choice;
+      report.calls.push_back(std::move(call));
+    }
+  }
+  report.complete = !tuner.time_is_up();
+  const auto tuning = std::make_shared<const Tuning>(report.tuning);
+  for (const Plan* plan : plans) {
+    TuneReport::PlanTime time{.tokens = bound_of(*plan, "T")};
+    WEFT_CO_TRY(time.before, co_await tuner.whole(*plan, nullptr));
+    WEFT_CO_TRY(time.after, co_await tuner.whole(*plan, tuning));
+    report.plans.push_back(time);
+  }
+  co_return report;
+}
+
+}  // namespace weft
