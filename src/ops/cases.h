@@ -34,6 +34,9 @@ struct Case {
 };
 
 std::vector<Case> op_cases(Op op);
+// Products of the benchmark's models whose weight has more than 5 M elements, up to 622 M. Like op_cases in all else,
+// but their references and data take seconds to minutes: for real GPUs and benchmarks, not for tests on software GPUs.
+std::vector<Case> large_cases(Op op);
 
 // A graph of one node over values of these types. Aborts if a case contradicts the op's shape rules.
 Graph case_graph(const Case& c);

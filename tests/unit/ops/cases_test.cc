@@ -25,7 +25,7 @@ void for_each_kernel(const CaseRun& run, const F& f) {
     }
     const OpCall call = run.call(in, out, layout);
     for (const Kernel* kernel : kernels(run.test.op)) {
-      if (!kernel->supports(call, {})) continue;
+      if (kernel->device != Caps::Kind::cpu || !kernel->supports(call, {})) continue;
       ++found;
       for (CpuLevel level : available_cpu_levels()) f(*kernel, level, layout);
     }

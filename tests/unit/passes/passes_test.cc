@@ -23,9 +23,9 @@ std::string nodes_text(const Graph& graph) {
   return kept;
 }
 
-Graph after(void (*pass)(Graph&, const Model&, const Caps&), const Model& model) {
+Graph after(void (*pass)(Graph&, const Model&, const Target&), const Model& model, const Target& target = kCpu) {
   Graph graph = model.graphs[0];
-  pass(graph, model, kCpu);
+  pass(graph, model, target);
   EXPECT_OK(verify(graph));
   return graph;
 }
@@ -111,6 +111,29 @@ TEST(QuantizeActivations, SharesOneQuantisedValue) {
             "%3 = linear(in:x, w:f, -) : f32[T, 32]\n"
             "%4 = add(%1, %2) : f32[T, 32]\n"
             "%5 = add(%4, %3) : f32[T, 32]\n");
+}
+
+// Where matrix units take floats, rows of many tokens are not quantised.
+TEST(QuantizeActivations, NotForAKernelThatIsWorse) {
+  Model model;
+  GraphBuilder g(model, "g");
+  g.output("y", g.linear(g.input("x", DType::f32, {g.T(), {64}}), g.weight("q", DType::q4_0, {32, 64})));
+  ASSERT_OK(g.finish());
+  Caps caps{.kind = Caps::Kind::webgpu};
+  caps.gpu.f16 = caps.gpu.subgroups = caps.gpu.packed_dot = true;
+  caps.gpu.subgroup_min = caps.gpu.subgroup_max = 32;
+  caps.gpu.max_binding_bytes = 1 << 30;
+  caps.gpu.max_workgroup_bytes = 49152;
+  caps.gpu.max_workgroup_invocations = 1024;
+  caps.gpu.max_workgroups = 65535;
+  const std::string quantized =
+      "%0 = quantize_rows(in:x) : i8_32[T, 64]\n"
+      "%1 = linear(%0, w:q, -) : f32[T, 32]\n";
+  EXPECT_EQ(nodes_text(after(passes::quantize_activations, model, {caps, 512})), quantized);
+  caps.gpu.subgroup_matrix = true;
+  caps.gpu.matrices = {{16, 16, 16, true}};
+  EXPECT_EQ(nodes_text(after(passes::quantize_activations, model, {caps, 512})),
+            "%0 = linear(in:x, w:q, -) : f32[T, 32]\n");
 }
 
 TEST(DropDead, KeepsOutputsAndStateWrites) {
