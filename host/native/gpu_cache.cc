@@ -38,6 +38,7 @@ Result<std::string> path_of(const GpuInfo& gpu, std::string_view kind) {
     else if (!name.empty() && name.back() != '-' && name.size() < 40)
       name += '-';
   }
+  while (name.ends_with('-')) name.pop_back();
   uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
   for (const char c : describe(gpu)) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   char tail[24];

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace weft {
 namespace {
@@ -23,9 +24,11 @@ Task<Result<std::unique_ptr<GpuPlan>>> GpuPlan::create(const Plan& plan, Gpu& gp
   co_return made;
 }
 
-GpuPlan::~GpuPlan() {
-  for (const auto& step : dispatches_) {
-    for (const Dispatch& d : step) gpu_.destroy(d.group);
+GpuPlan::~GpuPlan() { release(); }
+
+void GpuPlan::release() {
+  for (auto& step : dispatches_) {
+    for (Dispatch& d : step) gpu_.destroy(std::exchange(d.group, GpuBindGroup::none));
   }
   for (GpuBuffer buffer : {arena_, step_, nothing_}) {
     if (buffer != GpuBuffer::none) gpu_.destroy(buffer);
@@ -35,6 +38,16 @@ GpuPlan::~GpuPlan() {
       if (buffer != GpuBuffer::none) gpu_.destroy(buffer);
     }
   }
+  arena_ = step_ = nothing_ = GpuBuffer::none;
+  outputs_.clear();
+  inputs_.clear();
+  bytes_ = 0;
+}
+
+Task<Status> GpuPlan::renew() {
+  release();
+  WEFT_CO_CHECK_OK(co_await make_buffers());
+  co_return make_groups();
 }
 
 Task<Status> GpuPlan::make_buffers() {

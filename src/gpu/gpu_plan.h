@@ -27,6 +27,8 @@ class GpuPlan {
   static Task<Result<std::unique_ptr<GpuPlan>>> create(const Plan& plan, Gpu& gpu, const Memories& memories,
                                                        GpuPipelines& pipelines);
   ~GpuPlan();  // gives its memory back
+  // Buffers and bind groups anew: what it would cost to make them for every step. Bound sizes are forgotten.
+  Task<Status> renew();
 
   const Plan& plan() const { return *plan_; }
   // Checks the bindings and writes them to the GPU. invalid_argument names the port or symbol.
@@ -53,6 +55,7 @@ class GpuPlan {
  private:
   GpuPlan(const Plan& plan, Gpu& gpu, const Memories& memories)
       : plan_(&plan), gpu_(gpu), weights_(memories.weights), states_(memories.states.begin(), memories.states.end()) {}
+  void release();
   Task<Status> make_buffers();
   Task<Status> make_pipelines(GpuPipelines& pipelines);
   Status make_groups();

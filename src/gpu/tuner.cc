@@ -19,16 +19,19 @@ int64_t bound_of(const Plan& plan, const char* symbol) {
 class Tuner {
  public:
   Tuner(Host& host, WebgpuDevice& device, const Model& model, const TuneOptions& options)
-      : host_(host), device_(device), model_(model), options_(options), begin_(host.now()) {}
+      : host_(host), device_(device), model_(model), options_(options) {}
 
-  bool time_is_up() const { return host_.now() - begin_ > options_.seconds; }
-
-  // Fills in what each candidate of the plan's kinds of steps takes.
-  Task<Status> measure(const Plan& plan, std::vector<TunedCall>& calls) {
+  // Adds what each candidate of the plan's kinds of steps takes, if `calls` has not got it already. Whether there was
+  // time for all.
+  Task<Result<bool>> measure(const Plan& plan, double seconds, std::vector<TunedCall>& calls) {
+    const double end = host_.now() + seconds;
+    const size_t before = calls.size();
     std::map<std::string, size_t> known;
+    for (size_t c = 0; c < before; ++c) known[calls[c].key] = c;
     for (const Step& step : plan.steps) {
       const std::string key = step_key(plan, step);
       const auto [it, added] = known.try_emplace(key, calls.size());
+      if (it->second < before) continue;
       if (added) {
         TunedCall& call = calls.emplace_back(TunedCall{.key = key});
         for (Tuning::Choice& choice : step_choices(plan, step)) call.tried.push_back({std::move(choice)});
@@ -36,20 +39,21 @@ class Tuner {
       ++calls[it->second].steps;
     }
     size_t most = 0;
-    for (const TunedCall& call : calls) most = std::max(most, call.tried.size());
-    for (size_t i = 0; i < most && !time_is_up(); ++i) {
+    for (size_t c = before; c < calls.size(); ++c) most = std::max(most, calls[c].tried.size());
+    size_t i = 0;
+    for (; i < most && host_.now() < end; ++i) {
       if (options_.progress) options_.progress(static_cast<int64_t>(i), static_cast<int64_t>(most));
       if (options_.cancel && options_.cancel->cancelled()) co_return fail(Code::cancelled, "tune", "measuring kernels");
       std::vector<TunedCall*> have;
-      for (TunedCall& call : calls) {
+      for (size_t c = before; c < calls.size(); ++c) {
         // A kind with one candidate has nothing to choose.
-        if (i < call.tried.size() && call.tried.size() > 1) have.push_back(&call);
+        if (i < calls[c].tried.size() && calls[c].tried.size() > 1) have.push_back(&calls[c]);
       }
       WEFT_CO_CHECK_OK(co_await attempt(plan, have, i));
       co_await host_.yield();
     }
-    for (TunedCall& call : calls) choose(call);
-    co_return Status{};
+    for (size_t c = before; c < calls.size(); ++c) choose(calls[c]);
+    co_return i == most;
   }
 
   // Seconds of a whole step of `plan`, with and without these choices.
@@ -151,7 +155,6 @@ class Tuner {
   WebgpuDevice& device_;
   const Model& model_;
   const TuneOptions& options_;
-  double begin_;
 };
 
 }  // namespace
@@ -160,15 +163,16 @@ Task<Result<TuneReport>> tune(Host& host, WebgpuDevice& device, const Model& mod
                               const TuneOptions& options) {
   TuneReport report;
   Tuner tuner(host, device, model, options);
-  for (const Plan* plan : plans) {
-    std::vector<TunedCall> calls;
-    WEFT_CO_CHECK_OK(co_await tuner.measure(*plan, calls));
-    for (TunedCall& call : calls) {
-      if (call.tried[call.best].seconds > 0) report.tuning.choices[call.key] = call.tried[call.best].choice;
-      report.calls.push_back(std::move(call));
-    }
+  report.complete = true;
+  const double end = host.now() + options.seconds;
+  for (size_t p = 0; p < plans.size(); ++p) {
+    const double share = std::max(0.0, end - host.now()) / static_cast<double>(plans.size() - p);
+    WEFT_CO_TRY(const bool all, co_await tuner.measure(*plans[p], share, report.calls));
+    report.complete = report.complete && all;
   }
-  report.complete = !tuner.time_is_up();
+  for (const TunedCall& call : report.calls) {
+    if (call.tried[call.best].seconds > 0) report.tuning.choices[call.key] = call.tried[call.best].choice;
+  }
   const auto tuning = std::make_shared<const Tuning>(report.tuning);
   for (const Plan* plan : plans) {
     TuneReport::PlanTime time{.tokens = bound_of(*plan, "T")};

@@ -129,6 +129,13 @@ class Implementation : public WebgpuDevice {
     co_return host_.now() - begin;
   }
 
+  Task<Status> renew(const Plan& plan) override {
+    GpuPlan* prepared = find(plan);
+    if (!prepared) co_return not_prepared(plan);
+    loops_.erase(&plan);
+    co_return co_await prepared->renew();
+  }
+
   Task<void> forget(const Plan& plan) override {
     (void)co_await gpu_->finish();
     loops_.erase(&plan);

@@ -28,6 +28,9 @@ class WebgpuDevice : public Device {
   // Seconds on the clock for these steps of a prepared plan, in this order, `repeats` times without waiting in between,
   // with the sizes last submitted. Works without timestamps.
   virtual Task<Result<double>> time_steps(const Plan& plan, std::span<const int> steps, int repeats) = 0;
+  // Makes the buffers and bind groups of a prepared plan anew, to measure what reusing them saves. Its loop is gone:
+  // prepare the plan again for that.
+  virtual Task<Status> renew(const Plan& plan) = 0;
   // Gives back what prepare made for the plan.
   virtual Task<void> forget(const Plan& plan) = 0;
   // Where a plan's dispatches, bytes and buffers stand: for figures.

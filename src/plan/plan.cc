@@ -100,7 +100,11 @@ void lower(Plan& plan, Step& step, const OpCall& call, std::span<const int64_t> 
     const bool port = v != kNoValue && plan.graph.values[v].kind == ValueKind::input;
     words.push_back(port ? ports[plan.graph.values[v].index] : -1);
   }
-  step.gpu = step.kernel->lower({call, plan.caps, plan.bounds, words, step.variant});
+  GpuCall gpu{call, plan.caps, plan.bounds, words, 0};
+  // Tuning may be of another version of the kernel, with more variants.
+  if (step.variant >= (step.kernel->variants ? step.kernel->variants(gpu) : 1)) step.variant = 0;
+  gpu.variant = step.variant;
+  step.gpu = step.kernel->lower(gpu);
   int64_t end = 0;
   for (int64_t bytes : step.gpu.scratch) {
     step.scratch_offsets.push_back(align_up(plan.arena_bytes, kGpuAlignment) + end);
@@ -273,10 +277,17 @@ std::vector<Tuning::Choice> step_choices(const Plan& plan, const Step& step) {
     words.push_back(port ? ports[plan.graph.values[v].index] : -1);
   }
   std::vector<Tuning::Choice> choices;
+  std::set<std::string> seen;
   for (const Kernel* kernel : kernels(node.op)) {
-    if (kernel->device != plan.caps.kind || !kernel->supports(types.call, plan.caps)) continue;
+    if (kernel->device != plan.caps.kind || !kernel->lower || !kernel->supports(types.call, plan.caps)) continue;
     const int variants = kernel->variants ? kernel->variants({types.call, plan.caps, plan.bounds, words, 0}) : 1;
-    for (int v = 0; v < variants; ++v) choices.push_back({std::string(kernel->name), v});
+    for (int v = 0; v < variants; ++v) {
+      // Kernels may fall back to each other's dispatches.
+      std::string text;
+      for (const GpuDispatch& d : kernel->lower({types.call, plan.caps, plan.bounds, words, v}).dispatches)
+        text += std::string(d.shader) + "\n" + d.constants + to_string(plan.graph, d.grid) + "\n";
+      if (seen.insert(std::move(text)).second) choices.push_back({std::string(kernel->name), v});
+    }
   }
   return choices;
 }

@@ -72,7 +72,8 @@ MemoryUse memory_needed(const Model& model, std::span<const Plan* const> plans);
 int64_t size_of(const ValueType& type, std::span<const int64_t> symbols);  // bytes
 std::string to_string(const Plan& plan);
 
-// What tuning chooses between for a step: its call_key, and every kernel with its variants that computes it.
+// What tuning chooses between for a step: its call_key, and every kernel with its variants that computes it by
+// dispatches of its own.
 std::string step_key(const Plan& plan, const Step& step);
 std::vector<Tuning::Choice> step_choices(const Plan& plan, const Step& step);
 

@@ -48,8 +48,9 @@ Result<int64_t> choose_context(const Model& model, int64_t asked) {
   return longest > 0 ? std::min(longest, kDefaultContext) : kDefaultContext;
 }
 
-// The device that was asked for. auto: a GPU where there is a real one, else the CPU, and the log says why.
-Task<Result<std::unique_ptr<Device>>> choose_device(Host& host, const LoadOptions& o) {
+}  // namespace
+
+Task<Result<std::unique_ptr<Device>>> open_device(Host& host, const LoadOptions& o) {
   if (o.make_device) co_return o.make_device(host);
   if (o.device != "cpu") {
     DawnOptions options = o.gpu;
@@ -69,14 +70,12 @@ Task<Result<std::unique_ptr<Device>>> choose_device(Host& host, const LoadOption
   co_return make_cpu_device(host, o.threads, o.cpu_level);
 }
 
-}  // namespace
-
 Task<Status> LanguageModel::Impl::prepare() {
   LoadOptions& o = options;
   WEFT_CO_TRY(context, choose_context(model, o.context));
   const Graph* decode = model.graph("decode");
   if (!decode) co_return fail(Code::unsupported, path, "model", "a graph from token ids to logits", model.architecture);
-  WEFT_CO_TRY(device, co_await choose_device(host, o));
+  WEFT_CO_TRY(device, co_await open_device(host, o));
   Caps untuned = device->caps();
   untuned.tuning = nullptr;  // what was tuned are the kernels of the graph that passes make without it
   WEFT_CO_TRY(graph, run_passes(*decode, model, untuned, o.disabled_passes));

@@ -5,9 +5,11 @@
 #include <numeric>
 
 #include "bandwidth.h"
+#include "bench_gpu.h"
 #include "command.h"
 #include "native_host.h"
 #include "parallel.h"
+#include "profile.h"
 #include "session/session.h"
 
 namespace weft::cli {
@@ -16,6 +18,8 @@ namespace {
 struct Options {
   int64_t prompt = 512, generate = 128, repeats = 5, depth = 0;
   std::string threads = "0";
+  std::optional<std::string> profile;
+  bool stages = false;
 };
 
 struct Measured {
@@ -94,9 +98,10 @@ Result<std::vector<int64_t>> parse_threads(const std::string& text) {
 
 std::string table(const std::vector<Measured>& all, const std::string& title) {
   std::string text = styled(stdout, Style::bold, title) + "\n";
-  text += format("%-14s %7s  %18s  %10s  %s\n", "test", "threads", "tokens/s", "read", "of this machine's bandwidth");
+  text += format("%-14s %7s  %18s  %10s  %s\n", "test", "threads", "tokens/s", "read", "of the device's bandwidth");
   for (const Measured& m : all) {
-    text += format("%-14s %7d  %9.2f ± %6.2f", m.test.c_str(), m.threads, m.mean, m.deviation);
+    const std::string threads = m.threads > 0 ? std::to_string(m.threads) : "-";
+    text += format("%-14s %7s  %9.2f ± %6.2f", m.test.c_str(), threads.c_str(), m.mean, m.deviation);
     if (m.generated > 0) {
       const double rate = m.step_bytes * m.mean;
       text += format("  %5.1f GB/s  %.0f %% of %.1f GB/s", rate / 1e9, 100 * rate / m.bandwidth, m.bandwidth / 1e9);
@@ -112,7 +117,8 @@ Outcome bench(Context& context, const Options& o) {
   if (o.prompt + o.generate == 0) return usage_error("bench", "-p and -n are both 0");
   catch_interrupt();
   std::vector<Measured> all;
-  std::string device, title;
+  std::string device, title, more;
+  OrderedJson gpu_json;
   for (const int64_t count : *threads) {
     LoadOptions options = context.load_options();
     options.threads = static_cast<int>(count);
@@ -120,13 +126,16 @@ Outcome bench(Context& context, const Options& o) {
     WEFT_TRY(const auto model, context.load_model(options));
     WEFT_TRY(const auto session, context.wait(model->new_session()));
     device = model->caps().name;
-    title = context.common.model + " on " + device.substr(0, device.find(','));
+    const bool on_gpu = model->caps().kind == Caps::Kind::webgpu;
+    title = context.common.model + " on " + (on_gpu ? device : device.substr(0, device.find(',')));
+    if (o.profile) WEFT_CHECK_OK(can_profile(*model));
+    if (o.stages && (!on_gpu || o.generate == 0)) return usage_error("bench", "--stages needs a GPU and -n above 0");
     const std::string at = o.depth > 0 ? format(" @ d%lld", static_cast<long long>(o.depth)) : "";
     for (const bool generation : {false, true}) {
       Measured m{.test = (generation ? "tg" : "pp") + std::to_string(generation ? o.generate : o.prompt) + at,
                  .prompt = generation ? 0 : o.prompt,
                  .generated = generation ? o.generate : 0,
-                 .threads = static_cast<int>(count)};
+                 .threads = on_gpu ? 0 : static_cast<int>(count)};
       if (m.prompt + m.generated == 0) continue;
       Progress bar(m.test, Progress::Unit::items);
       // The first run touches the memory and is not counted; generating a few tokens is enough for that.
@@ -139,17 +148,38 @@ Outcome bench(Context& context, const Options& o) {
         m.samples.push_back(speed);
       }
       summarise(m);
-      m.step_bytes = bytes_of_step(model->model(), static_cast<double>(o.depth) + static_cast<double>(m.generated) / 2);
+      const int64_t half_way = o.depth + std::max<int64_t>(m.generated / 2, 1);
+      m.step_bytes = on_gpu ? plan_traffic(model->decode_plan(), {.length = half_way}).total()
+                            : bytes_of_step(model->model(), static_cast<double>(half_way));
+      if (on_gpu && generation) {
+        WEFT_TRY(const GpuFigures figures, gpu_figures(context, *model, *session, 1 / m.mean, half_way));
+        m.bandwidth = figures.limits.read_bandwidth;
+        more += to_text(figures);
+        gpu_json = to_json(figures);
+        if (o.stages) {
+          WEFT_TRY(const Stages s, measure_stages(context, *model, m.mean, o.generate, o.depth));
+          more += format(
+              "stages: %.1f tokens/s with all made anew and read back each step, %.1f reusing it, %.1f ahead in "
+              "bursts (%.2fx, %.2fx)\n",
+              s.remade, s.reused, s.pipelined, s.pipelined / s.remade, s.pipelined / s.reused);
+          gpu_json["stages"] = {{"remade_tps", s.remade}, {"reused_tps", s.reused}, {"pipelined_tps", s.pipelined}};
+        }
+      }
       all.push_back(std::move(m));
     }
+    if (o.profile) {
+      WEFT_TRY(const std::string profiled, profile(context, *model, *o.profile, o.depth));
+      more += "\n" + profiled;
+    }
+    if (on_gpu) break;  // threads make no difference
   }
   const int64_t peak_bytes = peak_memory_bytes();  // of the models: the buffer below is not theirs
   for (Measured& m : all) {
-    if (m.generated > 0)
+    if (m.generated > 0 && m.threads > 0)
       m.bandwidth = measure_read_bandwidth(context.host, m.threads, static_cast<int64_t>(m.step_bytes));
   }
   if (!context.common.json) {
-    WEFT_CHECK_OK(context.print(table(all, title)));
+    WEFT_CHECK_OK(context.print(table(all, title) + more));
     return kOk;
   }
   OrderedJson tests = OrderedJson::array();
@@ -164,8 +194,10 @@ Outcome bench(Context& context, const Options& o) {
     }
     tests.push_back(std::move(row));
   }
-  WEFT_CHECK_OK(context.print_json(
-      {{"model", context.common.model}, {"device", device}, {"peak_bytes", peak_bytes}, {"tests", tests}}));
+  OrderedJson document = {
+      {"model", context.common.model}, {"device", device}, {"peak_bytes", peak_bytes}, {"tests", tests}};
+  if (!gpu_json.is_null()) document["gpu"] = std::move(gpu_json);
+  WEFT_CHECK_OK(context.print_json(document));
   return kOk;
 }
 
@@ -178,6 +210,7 @@ Command bench_command() {
       "Measure the speed of reading prompts and of generating",
       "  weft bench\n"
       "  weft bench -m model.gguf -p 128 -n 64 -r 3 -t 1,2 --json\n"
+      "  weft bench --device webgpu --depth 4096 --stages --profile trace.json\n"
       "pp: tokens of a prompt a second; tg: generated tokens a second, with the bytes that they read from memory.\n",
       kModel | kRun | kJson,
       [o](Args& args) {
@@ -185,6 +218,8 @@ Command bench_command() {
         args.option("-n,--generate", o->generate, "tokens to generate; 0: do not measure (128)").between(0, 1e6);
         args.option("-r,--repeats", o->repeats, "runs of each, after one that does not count (5)").between(1, 1000);
         args.option("-d,--depth", o->depth, "tokens that are in the context before (0)").between(0, 1e6);
+        args.flag("--stages", o->stages, "GPU: what reusing buffers and working ahead gain, one after the other");
+        declare_profile(args, o->profile);
         args.option("-t,--threads", o->threads, "threads, several counts with commas; 0: all (0)").value("N,N");
       },
       [o](Context& context) { return bench(context, *o); }};

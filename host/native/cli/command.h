@@ -30,7 +30,7 @@ enum Wants : unsigned { kNothing = 0, kJson = 1, kModel = 2, kRun = 4, kThreads 
 struct Common {
   std::string model = "builtin:default";
   std::string device = "auto", caps = "full", kv, cpu_level;  // kv empty: f16, or what the command says
-  int64_t threads = 0, context = 0, adapter = 0;
+  int64_t threads = 0, context = 0, adapter = 0, burst = 0;
   bool no_passes = false, no_tuning = false, json = false, verbose = false;
 };
 

@@ -1,5 +1,6 @@
 // weft generate: continues a text.
 #include "native_host.h"
+#include "profile.h"
 #include "sampling_options.h"
 
 namespace weft::cli {
@@ -9,7 +10,7 @@ constexpr std::string_view kFirstPrompt = "Once upon a time";
 
 struct Options {
   TextOptions text;
-  std::optional<std::string> prompt, file, ids;
+  std::optional<std::string> prompt, file, ids, profile;
   std::optional<int64_t> logprobs;
   bool no_bos = false, ignore_eos = false, no_echo = false;
 };
@@ -58,6 +59,7 @@ Outcome generate(Context& context, Options& o) {
   }
   catch_interrupt();
   WEFT_TRY(const auto model, context.load_model(context.load_options()));
+  if (o.profile) WEFT_CHECK_OK(can_profile(*model));
   if (!o.ids) {
     WEFT_TRY(const Tokenizer* tokenizer, model->require_tokenizer());
     // The end token that some models put after a text would end the story before it begins.
@@ -95,7 +97,13 @@ Outcome generate(Context& context, Options& o) {
                   "Qwen/Qwen2.5-0.5B-Instruct-GGUF, then weft chat -m of that · weft --help"));
     }
   }
-  return done->stop == StopReason::cancelled ? kInterrupted : kOk;
+  if (done->stop == StopReason::cancelled) return kInterrupted;
+  if (o.profile) {
+    const int64_t depth = static_cast<int64_t>(prompt.size() + done->ids.size());
+    WEFT_TRY(const std::string profiled, profile(context, *model, *o.profile, depth));
+    note("\n" + profiled);
+  }
+  return kOk;
 }
 
 }  // namespace
@@ -122,6 +130,7 @@ Command generate_command() {
             args.flag("--ignore-eos", o->ignore_eos, "go on past tokens that end the text");
             args.option("--logprobs", o->logprobs, "log-probabilities of the chosen and the N best tokens, in --json")
                 .between(0, 1000);
+            declare_profile(args, o->profile);
             declare_text_options(args, o->text);
           },
           [o](Context& context) { return generate(context, *o); }};

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "command.h"
-#include "cpu/cpu_device.h"
 #include "file/tensor_file.h"
 #include "models/registry.h"
 #include "session/session.h"
@@ -14,7 +13,7 @@
 namespace weft::cli {
 namespace {
 
-constexpr int64_t kDefaultContext = 4096, kPrefillChunk = 128;
+constexpr int64_t kDefaultContext = 4096;
 
 struct Options {
   std::optional<std::string> model;
@@ -44,14 +43,17 @@ Result<Runnable> make_runnable(Context& context, Weights& weights) {
     return fail(Code::invalid_argument, context.common.model, "context",
                 "at most the model's " + std::to_string(r.model.context_length), std::to_string(r.context));
   }
-  WEFT_TRY(const auto device, make_cpu_device(context.host, options.threads, options.cpu_level));
+  WEFT_TRY(const auto device, context.wait(open_device(context.host, options)));
   r.caps = device->caps();
-  WEFT_TRY(r.graph, run_passes(*graph, r.model, r.caps, options.disabled_passes, &r.passes));
-  const auto plan = [&](int64_t tokens) {
-    return make_plan(r.model, r.graph, r.caps, {.bounds = {{"T", tokens}, {"R", 1}, {"N", 1}, {"S", r.context}}});
+  Caps untuned = r.caps;  // as when loading: what was tuned are the kernels of this graph
+  untuned.tuning = nullptr;
+  WEFT_TRY(r.graph, run_passes(*graph, r.model, untuned, options.disabled_passes, &r.passes));
+  WEFT_TRY(const Graph graph_of_one, run_passes(*graph, r.model, {untuned, 1}, options.disabled_passes));
+  const auto plan = [&](const Graph& of, int64_t tokens) {
+    return make_plan(r.model, of, r.caps, {.bounds = {{"T", tokens}, {"R", 1}, {"N", 1}, {"S", r.context}}});
   };
-  WEFT_TRY(r.decode, plan(1));
-  WEFT_TRY(r.prefill, plan(std::min(kPrefillChunk, r.context)));
+  WEFT_TRY(r.decode, plan(graph_of_one, 1));
+  WEFT_TRY(r.prefill, plan(r.graph, std::min(options.prefill_chunk, r.context)));
   const Plan* const plans[] = {&r.decode, &r.prefill};
   r.memory = memory_needed(r.model, plans);
   return r;
@@ -261,7 +263,8 @@ Command inspect_command() {
           "Show what is in a model file and the memory it needs",
           "  weft inspect model.gguf\n"
           "  weft inspect -m model.gguf --ctx 32768 --kv q8_0\n"
-          "  weft inspect model.gguf --dump=graph,plan\n",
+          "  weft inspect model.gguf --dump=graph,plan\n"
+          "  weft inspect model.gguf --device webgpu --caps chrome --dump=plan\n",
           kModel | kRun | kThreads | kJson,
           [o](Args& args) {
             args.positional("model-file", o->model, "the model; the same as -m").file();

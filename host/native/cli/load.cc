@@ -21,6 +21,7 @@ LoadOptions Context::load_options() const {
   LoadOptions options;
   options.device = common.device;
   options.gpu = gpu_options();
+  options.burst = common.burst;
   if (!common.no_tuning) options.tuning = [host = &host](const Caps& caps) { return cached_tuning(*host, caps.gpu); };
   options.threads = static_cast<int>(common.threads);
   options.context = common.context;

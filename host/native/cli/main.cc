@@ -33,6 +33,10 @@ void declare_common(Args& args, unsigned wants, Common& common) {
     args.option("--caps", common.caps, "use no more of the GPU than this browser grants, or WebGPU at least (full)")
         .one_of({"full", "chrome", "safari", "minimum"});
   }
+  if (wants & kRun) {
+    args.option("--burst", common.burst, "tokens that a GPU generates between two looks of the host; 0: measured (0)")
+        .between(0, 255);
+  }
   if (wants & kRun) args.flag("--no-tuning", common.no_tuning, "ignore what `weft tune` found for this GPU");
   if (wants & kJson) args.flag("--json", common.json, "one JSON document on stdout, nothing else there");
   if (wants) args.flag("-v,--verbose", common.verbose, "say more on stderr");
