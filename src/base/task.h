@@ -8,6 +8,7 @@
 #pragma once
 
 #include <coroutine>
+#include <cstddef>
 #include <optional>
 #include <utility>
 
@@ -20,7 +21,15 @@ class [[nodiscard]] Task;
 
 namespace task_detail {
 
+// Memory of coroutine frames. A thread keeps what it is given back, so a loop that awaits in every turn allocates
+// nothing once it has been around.
+void* take_frame(size_t bytes);
+void give_frame(void* frame, size_t bytes);
+
 struct PromiseBase {
+  static void* operator new(size_t bytes) { return take_frame(bytes); }
+  static void operator delete(void* frame, size_t bytes) { give_frame(frame, bytes); }
+
   std::coroutine_handle<> continuation = std::noop_coroutine();
 
   struct Final {
