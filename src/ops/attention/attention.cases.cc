@@ -1,3 +1,5 @@
+#include <array>
+
 #include "ops/cases.h"
 
 namespace weft {
@@ -28,6 +30,19 @@ std::vector<Case> attention_cases() {
     states(dtype, 3, 20, 1, 64, 300, 1, {}, "_wide_group");
   }
   states(DType::f32, 5, 2, 1, 8, 40, 1, {}, "");
+  // The heads of the models that are benchmarked (smollm2 135m and 360m, qwen2.5 0.5b, llama 3.2 1b and 3b, llama 3
+  // 8b), at contexts around the places where kernels cut them.
+  auto used = [&](int64_t tokens, int64_t heads, int64_t kv_heads, int64_t width, int32_t length) {
+    states(DType::f16, tokens, heads, kv_heads, width, 1030, 1, {}, "_used" + std::to_string(length));
+    cases.back().in[4] = indices(tokens, length, true);
+  };
+  for (int32_t length : {1, 255, 256, 257, 511, 512, 513, 1000}) used(1, 9, 3, 64, length);
+  for (int32_t length : {257, 1000}) used(33, 9, 3, 64, length);
+  for (const auto& [heads, kv_heads, width] :
+       {std::array<int64_t, 3>{15, 5, 64}, {14, 2, 64}, {32, 8, 64}, {24, 8, 128}, {32, 8, 128}}) {
+    for (int32_t length : {257, 1000}) used(1, heads, kv_heads, width, length);
+    used(33, heads, kv_heads, width, 1000);
+  }
   states(DType::f16, 5, 3, 3, 13, 40, 1, {}, "");
   for (int64_t tokens : {1, 7, 33}) {
     for (int64_t keys : {1, 50, 131}) {

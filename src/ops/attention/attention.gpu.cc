@@ -52,8 +52,7 @@ bool supports_any(const OpCall& call) {
 struct Split {
   int64_t tile, cells;
 };
-constexpr std::array kSplits = {Split{256, 512}, Split{256, 256}, Split{256, 1024},
-                                Split{128, 128}, Split{128, 256}, Split{128, 512}};
+constexpr std::array kSplits = {Split{256, 512}, Split{256, 1024}, Split{128, 256}};
 
 bool supports_decode(const OpCall& call, const Caps&) {
   const int64_t width = call.in[0].shape[2].count;
@@ -98,20 +97,23 @@ struct Tile {
   int64_t threads, part, keys;
 };
 
-// What fits in 16 KiB: keys and values of a tile in f32, and where threads share a row, their scores.
+// What fits in 16 KiB: keys and values of a tile in f32, and where threads share a row, parts of four scores twice.
 std::vector<Tile> tiles(const Sizes& s) {
   const auto part = [&](int64_t parts) { return align_up(div_round_up(s.width, parts), 4); };
   if (s.width > 128) return {{128, part(4), 4}, {64, part(4), 4}};
   if (s.width > 64) return {{128, part(2), 8}, {64, part(2), 8}};
-  std::vector<Tile> list{{128, part(1), 16}, {64, part(1), 16}, {256, part(1), 16}};
-  if (s.width > 32) list.push_back({128, part(2), 8});
+  std::vector<Tile> list{{128, part(1), 16}, {64, part(1), 16}};
+  if (s.width > 32) list.push_back({128, part(2), 16});
   // Smaller workgroups where the larger would leave processors without one.
   const int64_t groups = div_round_up(s.most_tokens * s.group, 128) * s.kv_heads;
   if (groups < 256) std::swap(list[0], list[1]);
   return list;
 }
 
-bool supports_flash(const OpCall& call, const Caps&) { return supports_any(call); }
+// One row alone leaves most threads of a workgroup idle.
+bool supports_flash(const OpCall& call, const Caps& caps) {
+  return supports_any(call) && !(call.tokens == 1 && supports_decode(call, caps));
+}
 
 GpuLowering lower_flash(const GpuCall& call) {
   const Sizes s(call);

@@ -37,7 +37,7 @@ const kRows = kThreads / kParts;
 const kVectors = kPart / 4u;                                          // of a thread
 const kTileVectors = kParts * kVectors;                               // of a key
 const kLoads = (kKeys * kTileVectors + kThreads - 1u) / kThreads;     // of keys by a thread, and of values
-const kExchange = select(1u, kThreads * kKeys / 4u, kParts > 1u);
+const kExchange = select(1u, 2u * kThreads, kParts > 1u);
 alias Part = array<vec4<f32>, kVectors>;
 
 var<workgroup> key_tile: array<vec4<f32>, kKeys * kTileVectors>;
@@ -200,46 +200,38 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
           next_values[i] = load(true, from_row, at % kTileVectors * 4u);
         }
       }
-      var s: array<vec4<f32>, kKeys / 4u>;
-      for (var i = 0u; i < kKeys / 4u; i++) {
-        s[i] = vec4(score(&query, part, i * 4u), score(&query, part, i * 4u + 1u), score(&query, part, i * 4u + 2u),
-                    score(&query, part, i * 4u + 3u));
-      }
-      if (kParts > 1u) {
-        for (var i = 0u; i < kKeys / 4u; i++) {
-          exchange[i * kThreads + thread] = s[i];
+      for (var key = 0u; key < kKeys; key += 4u) {
+        var s = vec4(0.0);
+        for (var j = 0u; j < 4u; j++) {
+          s[j] = score(&query, part, key + j);
         }
-        workgroupBarrier();
-        for (var i = 0u; i < kKeys / 4u; i++) {
-          var whole = exchange[i * kThreads + line];
+        if (kParts > 1u) {
+          // Two buffers by turns: nobody is more than one barrier ahead.
+          let buffer = key / 4u % 2u * kThreads;
+          exchange[buffer + thread] = s;
+          workgroupBarrier();
+          s = exchange[buffer + line];
           for (var p = 1u; p < kParts; p++) {
-            whole += exchange[i * kThreads + p * kRows + line];
+            s += exchange[buffer + p * kRows + line];
           }
-          s[i] = whole;
         }
-      }
-      var most = vec4(top);
-      for (var i = 0u; i < kKeys / 4u; i++) {
-        let cells = tile + i * 4u + vec4(0u, 1u, 2u, 3u);
-        s[i] = select(vec4(kNoScore), capped(s[i]), (cells >= vec4(begin)) & (cells < vec4(range.y)));
-        most = max(most, s[i]);
-      }
-      let new_top = max(max(most.x, most.y), max(most.z, most.w));
-      if (new_top > top) {
-        let factor = exp(top - new_top);
-        total *= factor;
-        for (var i = 0u; i < kVectors; i++) {
-          sum[i] *= factor;
+        let cells = tile + key + vec4(0u, 1u, 2u, 3u);
+        let visible = (cells >= vec4(begin)) & (cells < vec4(range.y));
+        s = select(vec4(kNoScore), capped(s), visible);
+        let new_top = max(max(max(s.x, s.y), max(s.z, s.w)), top);
+        if (new_top > top) {
+          let factor = exp(top - new_top);
+          total *= factor;
+          for (var i = 0u; i < kVectors; i++) {
+            sum[i] *= factor;
+          }
+          top = new_top;
         }
-        top = new_top;
-      }
-      for (var i = 0u; i < kKeys / 4u; i++) {
-        let p = select(vec4(0.0), exp(s[i] - top), s[i] > vec4(kNoScore));
+        let p = select(vec4(0.0), exp(s - top), visible);
         total += p.x + p.y + p.z + p.w;
-        add_value(&sum, part, i * 4u, p.x);
-        add_value(&sum, part, i * 4u + 1u, p.y);
-        add_value(&sum, part, i * 4u + 2u, p.z);
-        add_value(&sum, part, i * 4u + 3u, p.w);
+        for (var j = 0u; j < 4u; j++) {
+          add_value(&sum, part, key + j, p[j]);
+        }
       }
     }
   }

@@ -19,6 +19,7 @@ constexpr size_t kChunk = 96;  // cases whose kernels are compiled side by side
 struct Session {
   TestHost host;
   SharedGpu shared;
+  Caps caps;           // with what the device's own tests left of them
   std::string error;   // why there is no GPU
   std::string folder;  // for the kernels' texts
   int cases = 0, runs = 0;
@@ -41,7 +42,9 @@ class Gpus : public testing::Environment {
       return;
     }
     s.shared.gpu = *std::move(made);
-    const GpuInfo& info = s.shared.gpu->info();
+    ASSERT_OK_AND(const auto device, test::run(make_webgpu_device(s.host, std::make_unique<CaseGpu>(s.shared))));
+    s.caps = device->caps();
+    const GpuInfo& info = s.caps.gpu;
     std::printf("on %s, %s: f16 %d, subgroups %d (%u to %u), packed dot %d\n", info.name.c_str(), info.driver.c_str(),
                 info.f16, info.subgroups, info.subgroup_min, info.subgroup_max, info.packed_dot);
     const char* driver = std::getenv("WEFT_TEST_GPU");
@@ -97,7 +100,7 @@ void check(GpuCase& c) {
   Session& s = session();
   auto owned = std::make_unique<CaseGpu>(s.shared);
   CaseGpu& gpu = *owned;
-  const auto device = make_webgpu_device(s.host, std::move(owned));
+  const auto device = make_webgpu_device(s.host, std::move(owned), s.caps);
   ASSERT_OK(test::run(c.prepare(*device)));
   ASSERT_OK_AND(const auto whole, test::run(c.compute(*device, c.run)));
   ++s.runs;
@@ -132,7 +135,7 @@ Caps best_caps(Caps caps) {
 
 TEST_P(GpuCases, MatchTheReference) {
   Session& s = session();
-  const Caps caps = webgpu_caps(s.shared.gpu->info()), best = best_caps(caps);
+  const Caps caps = s.caps, best = best_caps(caps);
   std::map<const Kernel*, int> seen, possible;
   const std::vector<Case> cases = op_cases(op());
   for (size_t first = 0; first < cases.size();) {
