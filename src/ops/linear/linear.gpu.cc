@@ -13,7 +13,7 @@ constexpr int64_t kFewRows = 4;   // up to here matvec, which reads the weight o
 constexpr int64_t kNoBias = 255;  // linear_io.wgsl
 constexpr int64_t kMatvecThreads = 128;
 // A tile is halved while it makes fewer workgroups than this: an H200 has 132 multiprocessors.
-constexpr int64_t kEnoughGroups = 96;
+constexpr int64_t kEnoughGroups = 128;
 
 struct Tile {
   int64_t tokens, rows;
@@ -106,12 +106,11 @@ int matvec_variants(const GpuCall&) { return kLaneVariants; }
 
 // ── matmul
 
-// The first (largest) tile that gives enough workgroups; variants count on from it.
-Tile choose_tile(const GpuCall& call, std::span<const Tile> tiles) {
+// Of the first `usual` tiles the first (largest) that gives enough workgroups; variants count on from it.
+Tile choose_tile(const GpuCall& call, std::span<const Tile> tiles, size_t usual) {
   const int64_t tokens = call.bound(GpuCall::rows(call.op.in[0].shape, 1)), n = call.op.in[1].shape[0].count;
   size_t best = 0;
-  while (best + 1 < tiles.size() &&
-         divide_up(tokens, tiles[best].tokens) * divide_up(n, tiles[best].rows) < kEnoughGroups)
+  while (best + 1 < usual && divide_up(tokens, tiles[best].tokens) * divide_up(n, tiles[best].rows) < kEnoughGroups)
     ++best;
   return tiles[(best + static_cast<size_t>(call.variant)) % tiles.size()];
 }
@@ -122,7 +121,7 @@ constexpr Tile kPlainTiles[] = {{64, 64}, {32, 64}, {32, 32}, {16, 32}};
 
 GpuLowering lower_plain(const GpuCall& call, std::string_view shader) {
   if (few_rows(call)) return lower_matvec(call);
-  const Tile tile = choose_tile(call, kPlainTiles);
+  const Tile tile = choose_tile(call, kPlainTiles, std::size(kPlainTiles));
   Constants c;
   c.u32("kTileT", tile.tokens).u32("kTileN", tile.rows);
   return lower_linear(call, shader, c, tile.tokens, tile.rows);
@@ -144,8 +143,14 @@ const GpuInfo::MatrixShape* matrix_shape(const GpuInfo& gpu) {
   return best;
 }
 
-constexpr Tile kSubgroupTiles[] = {{128, 128, 2, 4}, {64, 64, 2, 2}, {32, 64, 1, 4}, {32, 32, 2, 2}};
-constexpr size_t kDefaultSubgroupTile = 1;  // 64 x 64: several workgroups share a multiprocessor and hide their loads
+// An H200 reads x from its second-level cache once per tile of W: at 64 x 64 that would bound the speed. The last is
+// left to the tuning: it leaves too few workgroups to hide each other's loads. Software GPUs, which take seconds to
+// compile large tiles, have the small ones.
+constexpr Tile kSubgroupTiles[] = {{64, 128, 2, 4}, {64, 64, 2, 2}, {32, 64, 1, 4}, {32, 32, 2, 2}, {128, 128, 2, 4}};
+std::span<const Tile> subgroup_tiles(const GpuInfo& gpu) {
+  const std::span<const Tile> all = kSubgroupTiles;
+  return gpu.software ? all.subspan(2, 2) : all;
+}
 
 // Before matmul_int8 in the registry: where matrix units multiply f16, quantising x costs a dispatch and gains nothing.
 bool subgroup_supports(const OpCall& call, const Caps& caps) {
@@ -165,18 +170,17 @@ bool f32_supports(const OpCall& call, const Caps& caps) { return call.in[0].dtyp
 GpuLowering lower_subgroup(const GpuCall& call) {
   if (few_rows(call)) return lower_matvec(call);
   const GpuInfo::MatrixShape& shape = *matrix_shape(call.caps.gpu);
-  const std::span<const Tile> tiles = kSubgroupTiles;
-  // Variant n - 1 is the largest tile: the default looks among the others.
-  const bool largest = call.variant == static_cast<int>(tiles.size()) - 1;
-  const Tile tile = largest ? tiles[0] : choose_tile(call, tiles.subspan(kDefaultSubgroupTile));
+  const std::span<const Tile> tiles = subgroup_tiles(call.caps.gpu);
+  const Tile tile = choose_tile(call, tiles, std::min<size_t>(tiles.size(), 4));
   Constants c;
   c.line("enable f16;").line("enable subgroups;").line("enable chromium_experimental_subgroup_matrix;");
   c.u32("kSubgroupSize", call.caps.gpu.subgroup_max).u32("kM", shape.m).u32("kN", shape.n).u32("kK", shape.k);
   c.u32("kTileT", tile.tokens).u32("kTileN", tile.rows).u32("kSubT", tile.sub_t).u32("kSubN", tile.sub_n);
+  c.u32("kStep", Linear(call.op).k % 64 == 0 && tile.tokens < 128 ? 64 : 32);
   return lower_linear(call, "linear_matmul_subgroup", c, tile.tokens, tile.rows);
 }
 int subgroup_variants(const GpuCall& call) {
-  return few_rows(call) ? kLaneVariants : static_cast<int>(std::size(kSubgroupTiles));
+  return few_rows(call) ? kLaneVariants : static_cast<int>(subgroup_tiles(call.caps.gpu).size());
 }
 
 constexpr Kernel row(std::string_view name, Op op, bool (*supports)(const OpCall&, const Caps&),
