@@ -8,8 +8,9 @@
 namespace weft {
 namespace {
 
-constexpr double kChain = 0.002;  // seconds of one measurement at least
+constexpr double kChain = 0.001, kSlow = 0.1;  // seconds of one measurement: at least, and from where on one will do
 constexpr int kRounds = 3, kMaxRepeats = 2000;
+constexpr int64_t kFewCells = 127;
 
 int64_t bound_of(const Plan& plan, const char* symbol) {
   const SymbolId s = plan.graph.symbol(symbol);
@@ -59,12 +60,13 @@ class Tuner {
   // Seconds of a whole step of `plan`, with and without these choices.
   Task<Result<double>> whole(const Plan& plan, std::shared_ptr<const Tuning> tuning) {
     WEFT_CO_TRY(const Plan made, with(plan, std::move(tuning)));
-    WEFT_CO_CHECK_OK(co_await run(made));
     std::vector<int> steps;
     for (size_t s = 0; s < made.steps.size(); ++s) steps.push_back(static_cast<int>(s));
-    auto seconds = co_await chain(made, steps);
+    const std::vector<int> all[] = {std::move(steps)};
+    auto seconds = co_await measure_steps(made, all);
     co_await device_.forget(made);
-    co_return seconds;
+    if (!seconds) co_return std::unexpected(std::move(seconds).error());
+    co_return (*seconds)[0];
   }
 
  private:
@@ -77,29 +79,48 @@ class Tuner {
     return make_plan(model_, plan.graph, caps, options);
   }
 
-  // Prepares the plan and runs it once, so that everything has sizes and sane values.
-  Task<Status> run(const Plan& plan) {
-    if (Status prepared = co_await device_.prepare(plan); !prepared) {
-      co_await device_.forget(plan);
-      co_return prepared;
-    }
-    const int64_t tokens = bound_of(plan, "T");
-    const std::vector<int32_t> ids(static_cast<size_t>(tokens), 1);
-    const int64_t first = std::min(bound_of(plan, "S"), std::max(options_.context, tokens)) - tokens;
-    const StepInput input(plan, {.ids = ids, .first = tokens == 1 ? first : 0});
-    co_return co_await device_.submit(plan, input.bindings(), nullptr, nullptr);
+  // Where a step begins: a decode step, whose attention reads all before it, with few and with many cells in use.
+  std::vector<int64_t> first_cells(const Plan& plan) const {
+    const int64_t tokens = bound_of(plan, "T"), last = bound_of(plan, "S") - tokens;
+    if (tokens > 1) return {0};
+    return {std::clamp<int64_t>(kFewCells, 0, last), std::clamp<int64_t>(options_.context - 1, 0, last)};
   }
 
-  Task<Result<double>> chain(const Plan& plan, std::span<const int> steps) {
-    WEFT_CO_TRY(double seconds, co_await device_.time_steps(plan, steps, 1));
-    const int repeats = std::clamp(static_cast<int>(kChain / seconds), 1, kMaxRepeats);
-    double best = 0;
-    for (int round = 0; round < kRounds; ++round) {
-      WEFT_CO_TRY(seconds, co_await device_.time_steps(plan, steps, repeats));
-      best = round == 0 ? seconds : std::min(best, seconds);
-      if (seconds > 100 * kChain) break;
+  // Seconds of each of these lists of steps, the mean over first_cells. The plan is prepared here.
+  Task<Result<std::vector<double>>> measure_steps(const Plan& plan, std::span<const std::vector<int>> lists) {
+    WEFT_CO_CHECK_OK(co_await device_.prepare(plan));
+    const std::vector<int32_t> ids(static_cast<size_t>(bound_of(plan, "T")), 1);
+    const std::vector<int64_t> firsts = first_cells(plan);
+    std::vector<double> sums(lists.size(), 0);
+    for (int64_t first : firsts) {
+      const StepInput input(plan, {.ids = ids, .first = first});
+      WEFT_CO_CHECK_OK(co_await device_.submit(plan, input.bindings(), nullptr, nullptr));
+      for (size_t i = 0; i < lists.size(); ++i) {
+        if (lists[i].empty()) continue;
+        WEFT_CO_TRY(const double seconds, co_await chain(plan, lists[i]));
+        sums[i] += seconds / static_cast<double>(firsts.size());
+      }
     }
-    co_return best / repeats;
+    co_return sums;
+  }
+
+  // Seconds of these steps once, from chains long enough to measure; the best of a few.
+  Task<Result<double>> chain(const Plan& plan, std::span<const int> steps) {
+    int repeats = 1;
+    double best = 0;
+    for (int round = 0; round < kRounds;) {
+      WEFT_CO_TRY(const double seconds, co_await device_.time_steps(plan, steps, repeats));
+      if (seconds < kChain && repeats < kMaxRepeats) {
+        const double wanted = 1.3 * kChain / std::max(seconds, 1e-9) * repeats;
+        repeats =
+            static_cast<int>(std::clamp<double>(wanted, 2.0 * repeats, std::min(10.0 * repeats, double{kMaxRepeats})));
+        continue;
+      }
+      const double once = seconds / repeats;
+      best = round++ == 0 ? once : std::min(best, once);
+      if (seconds > kSlow) break;
+    }
+    co_return best;
   }
 
   // Candidate `index` of all these kinds in one plan. If that cannot run, half of them at a time finds the culprit.
@@ -108,11 +129,23 @@ class Tuner {
     auto forced = std::make_shared<Tuning>();
     for (TunedCall* call : calls) forced->choices[call->key] = call->tried[index].choice;
     Status ran;
-    auto made = with(plan, forced);
-    if (made) {
-      ran = co_await run(*made);
+    std::vector<double> seconds;
+    std::vector<std::vector<int>> steps(calls.size());
+    if (auto made = with(plan, forced)) {
+      for (size_t s = 0; s < made->steps.size(); ++s) {
+        const std::string key = step_key(*made, made->steps[s]);
+        for (size_t c = 0; c < calls.size(); ++c) {
+          if (calls[c]->key == key) steps[c].push_back(static_cast<int>(s));
+        }
+      }
+      auto measured = co_await measure_steps(*made, steps);
+      co_await device_.forget(*made);
+      if (measured)
+        seconds = *std::move(measured);
+      else
+        ran = std::unexpected(std::move(measured).error());
     } else {
-      ran = std::unexpected(made.error());
+      ran = std::unexpected(std::move(made).error());
     }
     if (!ran) {
       if (ran.error().code == Code::device_lost) co_return ran;
@@ -124,20 +157,9 @@ class Tuner {
       WEFT_CO_CHECK_OK(co_await attempt(plan, {calls.begin(), middle}, index));
       co_return co_await attempt(plan, {middle, calls.end()}, index);
     }
-    for (TunedCall* call : calls) {
-      std::vector<int> steps;
-      for (size_t s = 0; s < made->steps.size(); ++s) {
-        if (step_key(*made, made->steps[s]) == call->key) steps.push_back(static_cast<int>(s));
-      }
-      if (steps.empty()) continue;
-      auto seconds = co_await chain(*made, steps);
-      if (!seconds) {
-        co_await device_.forget(*made);
-        co_return std::unexpected(std::move(seconds).error());
-      }
-      call->tried[index].seconds = *seconds / static_cast<double>(steps.size());
+    for (size_t c = 0; c < calls.size(); ++c) {
+      if (!steps[c].empty()) calls[c]->tried[index].seconds = seconds[c] / static_cast<double>(steps[c].size());
     }
-    co_await device_.forget(*made);
     co_return Status{};
   }
 

@@ -12,7 +12,7 @@ namespace weft {
 
 struct TuneOptions {
   double seconds = 25;     // shared by the plans: no new candidate is tried after it
-  int64_t context = 1024;  // cells in use while decoding, as far as the plan has them
+  int64_t context = 1024;  // most cells in use while decoding, as far as the plan has them
   double worth = 0.03;     // what a candidate must gain over the one that runs without tuning
   Progress progress;       // candidates done and in all
   const CancelFlag* cancel = nullptr;

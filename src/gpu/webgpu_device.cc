@@ -110,21 +110,21 @@ class Implementation : public WebgpuDevice {
   }
 
   Task<Result<double>> time_steps(const Plan& plan, std::span<const int> steps, int repeats) override {
-    constexpr size_t kWordsPerSubmit = 6 * 64;  // 64 dispatches: the GPU begins while the rest is being recorded
     GpuPlan* prepared = find(plan);
     if (!prepared) co_return not_prepared(plan);
-    WEFT_CO_CHECK_OK(co_await gpu_->finish());
-    const double begin = host_.now();
+    const bool timed = gpu_->info().timestamps;
     commands_.clear();
+    if (timed) commands_.timed_pass(0);
     for (int i = 0; i < repeats; ++i) {
-      for (int step : steps) {
-        prepared->encode(commands_, static_cast<size_t>(step), prepared->length());
-        if (commands_.words().size() < kWordsPerSubmit) continue;
-        WEFT_CO_CHECK_OK(gpu_->submit(commands_));
-        commands_.clear();
-      }
+      for (int step : steps) prepared->encode(commands_, static_cast<size_t>(step), prepared->length());
     }
+    if (!timed) WEFT_CO_CHECK_OK(co_await gpu_->finish());
+    const double begin = host_.now();
     WEFT_CO_CHECK_OK(gpu_->submit(commands_));
+    if (timed) {
+      WEFT_CO_TRY(const auto times, co_await gpu_->read_timestamps(1));
+      co_return static_cast<double>(times[0].second - times[0].first) * 1e-9;
+    }
     WEFT_CO_CHECK_OK(co_await gpu_->finish());
     co_return host_.now() - begin;
   }

@@ -25,8 +25,8 @@ class WebgpuDevice : public Device {
     double begin = 0, seconds = 0;  // begin: from the first one's
   };
   virtual Task<Result<std::vector<TimedDispatch>>> time_plan(const Plan& plan) = 0;
-  // Seconds on the clock for these steps of a prepared plan, in this order, `repeats` times without waiting in between,
-  // with the sizes last submitted. Works without timestamps.
+  // Seconds for these steps of a prepared plan, in this order, `repeats` times one after the other, with the sizes last
+  // submitted: by the GPU's clock, without timestamps by the host's, the wait for the answer included.
   virtual Task<Result<double>> time_steps(const Plan& plan, std::span<const int> steps, int repeats) = 0;
   // Makes the buffers and bind groups of a prepared plan anew, to measure what reusing them saves. Its loop is gone:
   // prepare the plan again for that.

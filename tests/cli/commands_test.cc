@@ -34,7 +34,7 @@ TEST(Program, HelpAndVersion) {
   const Ran help = weft({"--help"});
   EXPECT_EQ(help.status, 0);
   for (const char* command : {"generate", "chat", "inspect", "tokenize", "detokenize", "template", "logits",
-                              "perplexity", "bench", "verify", "quantize", "synth", "pull", "completion"}) {
+                              "perplexity", "bench", "devices", "tune", "verify", "quantize", "synth", "pull", "completion"}) {
     EXPECT_NE(help.out.find(command), std::string::npos) << command;
     const Ran own = weft({command, "--help"});
     EXPECT_EQ(own.status, 0) << own.err;

@@ -236,8 +236,10 @@ Outcome inspect(Context& context, const Options& o) {
   WEFT_TRY(const auto file, context.open_model());
   WEFT_TRY(const auto weights, Weights::create(file));
   const Result<Runnable> runnable = make_runnable(context, *weights);
-  // A file that this build cannot run can still be looked at; a context that does not fit was asked for by hand.
-  if (!runnable && runnable.error().code == Code::invalid_argument) return fail(runnable.error());
+  // A file that this build cannot run can still be looked at; a context that does not fit and a GPU that is not there
+  // were asked for by hand.
+  if (!runnable && (runnable.error().code == Code::invalid_argument || runnable.error().code == Code::no_device))
+    return fail(runnable.error());
   if (context.common.json) {
     OrderedJson json = document(context, *file, runnable);
     for (const std::string& what : dumps) {
