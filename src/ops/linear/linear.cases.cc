@@ -59,8 +59,10 @@ std::vector<Case> linear_cases(Op op) {
   auto add = [&](DType x, DType w, int64_t tokens, int64_t n, int64_t k, bool bias) {
     cases.push_back(linear_case(op, x, w, tokens, n, k, bias));
   };
-  const DType blocks[] = {DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1, DType::q8_0};
-  const DType supers[] = {DType::q2_k, DType::q3_k, DType::q4_k, DType::q5_k, DType::q6_k};
+  std::vector<DType> blocks{DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1, DType::q8_0};
+  std::vector<DType> supers{DType::q2_k, DType::q3_k, DType::q4_k, DType::q5_k, DType::q6_k};
+  // linear_add is linear with another end: formats of each kind are enough.
+  if (op == Op::linear_add) blocks = {DType::q4_1, DType::q8_0}, supers = {DType::q4_k, DType::q6_k};
   for (DType x : {DType::i8_32, DType::f32}) {
     for (DType w : blocks) {
       add(x, w, 1, 1, 32, false);
