@@ -45,7 +45,8 @@ struct LoadOptions {
   std::function<Result<std::unique_ptr<Device>>(Host&)> make_device;
 };
 
-// The device that a load with these options uses. auto: a GPU where there is a real one, else the CPU; the log says why.
+// The device that a load with these options uses. auto: a GPU where there is a real one, else the CPU; the log says
+// why.
 Task<Result<std::unique_ptr<Device>>> open_device(Host& host, const LoadOptions& options);
 
 enum class StopReason : uint8_t { end_token, stop_string, stop_token, max_tokens, context_full, cancelled };
