@@ -17,7 +17,7 @@ class GpuPlan {
     GpuPipeline pipeline;
     GpuBindGroup group;
     Grid grid;
-    int64_t above_length;
+    int64_t above_length, up_to_length;
   };
   struct Memories {
     const GpuWeights& weights;

@@ -63,7 +63,8 @@ struct GpuDispatch {
   std::string constants;    // for its marked block
   std::vector<GpuBinding> bindings;
   Grid grid;
-  int64_t above_length = 0;  // left out while the length is not above this
+  // Left out while the length is not above this, and where it is above that; 0: no such limit.
+  int64_t above_length = 0, up_to_length = 0;
 };
 
 struct GpuLowering {

@@ -17,7 +17,7 @@ extern const Kernel kEmbedding, kRmsNorm, kAddRmsNorm, kRope, kKvWrite, kAttenti
 
 extern const Kernel kGpuRmsNorm, kGpuAddRmsNorm, kGpuRope, kGpuKvWrite, kGpuAdd, kGpuMul, kGpuActivation, kGpuScale,
     kGpuSoftcap, kGpuGatherRows, kGpuLinearRecurrence, kGpuQuantizeRows, kGpuGatedActivation, kGpuAttentionDecode,
-    kGpuAttentionFlash;
+    kGpuAttentionLanes, kGpuAttentionFlash;
 
 extern const Kernel kGpuEmbedding, kGpuLinearMatvec, kGpuLinearSubgroup, kGpuLinearInt8, kGpuLinearF32,
     kGpuLinearAddMatvec, kGpuLinearAddSubgroup, kGpuLinearAddInt8, kGpuLinearAddF32;
@@ -47,6 +47,7 @@ const Kernel* const kKernels[] = {
     &kKvWrite,
     &kGpuKvWrite,
     &kAttention,
+    &kGpuAttentionLanes,
     &kGpuAttentionDecode,
     &kGpuAttentionFlash,
     &kAdd,

@@ -364,6 +364,7 @@ std::string to_string(const Plan& plan) {
     for (const GpuDispatch& d : step.gpu.dispatches) {
       text += "   " + std::string(d.shader) + " " + to_string(graph, d.grid);
       if (d.above_length) text += " if length > " + std::to_string(d.above_length);
+      if (d.up_to_length) text += " if length <= " + std::to_string(d.up_to_length);
       text += "\n";
     }
   }

@@ -61,7 +61,9 @@ Traffic plan_traffic(const Plan& plan, const StepSizes& sizes) {
 int plan_dispatches(const Plan& plan, int64_t length) {
   int count = 0;
   for (const Step& step : plan.steps) {
-    for (const GpuDispatch& d : step.gpu.dispatches) count += d.above_length == 0 || length > d.above_length;
+    for (const GpuDispatch& d : step.gpu.dispatches) {
+      count += (d.above_length == 0 || length > d.above_length) && (d.up_to_length == 0 || length <= d.up_to_length);
+    }
   }
   return count;
 }

@@ -1,4 +1,5 @@
-// attention.decode: for few rows, split over the cells with a second dispatch that puts the splits together;
+// attention.lanes: for one row where subgroups have the lanes. attention.decode: for few rows, split over the cells
+// with a second dispatch that puts the splits together;
 // attention.flash: for many rows, tiles of rows by tiles of keys. Both in f32.
 #include <array>
 
@@ -92,6 +93,58 @@ GpuLowering lower_decode(const GpuCall& call) {
 
 int variants_decode(const GpuCall&) { return static_cast<int>(kSplits.size()); }
 
+// One row by lanes that shuffle. Short contexts: a workgroup a head, alone with all cells, nothing to put together.
+// Longer ones: splits, all heads of a group in a workgroup, so that the cache is read once.
+struct Lanes {
+  int64_t alone, split;  // cells up to which a head stays alone; of a split
+};
+constexpr std::array kLanes = {Lanes{256, 256}, Lanes{512, 256}, Lanes{1024, 512}, Lanes{256, 128}};
+
+bool supports_lanes(const OpCall& call, const Caps& caps) {
+  const Shape& q = call.in[0].shape;
+  const int64_t width = q[2].count, lanes = width / 8;
+  return call.tokens == 1 && call.in[0].dtype == DType::f32 && call.in[1].dtype == DType::f16 &&
+         call.in[1].shape.rank == 4 && width % 8 == 0 && lanes >= 1 && lanes <= 32 && (lanes & (lanes - 1)) == 0 &&
+         caps.gpu.subgroups && static_cast<int64_t>(caps.gpu.subgroup_min) >= lanes;
+}
+
+GpuLowering lower_lanes(const GpuCall& call) {
+  const Sizes s(call);
+  const Lanes lanes = kLanes[static_cast<size_t>(call.variant)];
+  int64_t split = lanes.split;
+  while (div_round_up(s.most_cells, split) > kMaxSplits) split *= 2;
+  const int64_t splits = div_round_up(s.most_cells, split), each = std::min<int64_t>(s.group, 4);
+  const auto part = [&](bool alone) {
+    Constants c;
+    c.line("enable subgroups;");
+    s.add(c, call);
+    c.u32("kGroup", s.group).u32("kEach", alone ? 1 : each).u32("kThreads", 256).u32("kUnroll", 4);
+    c.flag("kAlone", alone).u32("kSplit", split).u32("kSplits", splits).f32("kScale", call.op.attrs.scale);
+    GpuDispatch dispatch{"attention_lanes", c.text(), {in(0), in(1), in(2), alone ? out(0) : scratch(0), step()}};
+    if (alone) {
+      dispatch.grid = {Extent{s.heads}, Extent{}, Extent{}};
+      dispatch.up_to_length = lanes.alone;
+    } else {
+      dispatch.grid = {Extent{s.kv_heads * div_round_up(s.group, each)}, Extent{1, kLengthWord, split}, Extent{}};
+      dispatch.above_length = lanes.alone;
+    }
+    return dispatch;
+  };
+  GpuLowering lowering{{s.heads * splits * (s.width + 2) * 4}, {part(true)}};
+  if (s.most_cells <= lanes.alone) return lowering;
+  Constants c;
+  s.add(c, call);
+  c.u32("kSplit", split).u32("kSplits", splits);
+  GpuDispatch combine{
+      "attention_combine", c.text(), {scratch(0), out(0), step()}, {Extent{s.heads}, Extent{}, Extent{}}};
+  combine.above_length = lanes.alone;
+  lowering.dispatches.push_back(part(false));
+  lowering.dispatches.push_back(std::move(combine));
+  return lowering;
+}
+
+int variants_lanes(const GpuCall&) { return static_cast<int>(kLanes.size()); }
+
 // Threads of a workgroup, dimensions of a thread and keys of a tile.
 struct Tile {
   int64_t threads, part, keys;
@@ -140,6 +193,12 @@ extern const Kernel kGpuAttentionDecode{.name = "attention.decode",
                                         .supports = supports_decode,
                                         .lower = lower_decode,
                                         .variants = variants_decode};
+extern const Kernel kGpuAttentionLanes{.name = "attention.lanes",
+                                       .op = Op::attention,
+                                       .device = Caps::Kind::webgpu,
+                                       .supports = supports_lanes,
+                                       .lower = lower_lanes,
+                                       .variants = variants_lanes};
 extern const Kernel kGpuAttentionFlash{.name = "attention.flash",
                                        .op = Op::attention,
                                        .device = Caps::Kind::webgpu,

@@ -74,6 +74,9 @@ fn load(values: bool, row: u32, d: u32) -> vec4<u32> {
   if (kType == 1u && kD % 4u == 0u) {
     return vec4(word(values, at / 2u), word(values, at / 2u + 1u), 0u, 0u);
   }
+  if (kType == 0u && kD % 4u == 0u) {
+    return vec4(word(values, at), word(values, at + 1u), word(values, at + 2u), word(values, at + 3u));
+  }
   for (var i = 0u; i < min(4u, kD - d); i++) {
     if (kType == 0u) {
       packed[i] = word(values, at + i);
@@ -94,6 +97,19 @@ fn unpack(packed: vec4<u32>) -> vec4<f32> {
   let w = bitcast<i32>(packed.x);
   let quants = vec4(extractBits(w, 0u, 8u), extractBits(w, 8u, 8u), extractBits(w, 16u, 8u), extractBits(w, 24u, 8u));
   return vec4<f32>(quants) * unpack2x16float(packed.y).x;
+}
+
+fn query_at(row: u32, d: u32) -> f32 {
+  if (kPart * kParts > kD && d >= kD) {
+    return 0.0;
+  }
+  return q[row + d] * kScale;
+}
+
+fn put(row: u32, d: u32, value: f32) {
+  if (kPart * kParts == kD || d < kD) {
+    y[row + d] = value;
+  }
 }
 
 fn score(query: ptr<function, Part>, part: u32, key: u32) -> f32 {
@@ -120,6 +136,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let exists = token < kT * u32(step[kTWord]);
   let q_row = (token * kHeads + kv_head * kGroup + row % kGroup) * kD;
 
+  // Only ever indexed by loops of constant length, so that compilers keep them in registers.
   var query: Part;
   var sum: Part;
   var total = 0.0;
@@ -132,12 +149,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       slot = min(u32(step[kSlots + token]), kN * u32(step[kNWord]) - 1u);
     }
     for (var i = 0u; i < kVectors; i++) {
-      for (var j = 0u; j < 4u; j++) {
-        let d = part * kPart + i * 4u + j;
-        if (d < kD) {
-          query[i][j] = q[q_row + d] * kScale;
-        }
-      }
+      let d = part * kPart + i * 4u;
+      query[i] = vec4(query_at(q_row, d), query_at(q_row, d + 1u), query_at(q_row, d + 2u), query_at(q_row, d + 3u));
     }
   }
   var waiting = exists;
@@ -236,13 +249,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
   if (exists) {
+    let inverse = select(0.0, 1.0 / total, total > 0.0);
     for (var i = 0u; i < kVectors; i++) {
-      for (var j = 0u; j < 4u; j++) {
-        let d = part * kPart + i * 4u + j;
-        if (d < kD) {
-          y[q_row + d] = select(0.0, sum[i][j] / total, total > 0.0);
-        }
-      }
+      let d = part * kPart + i * 4u;
+      let result = sum[i] * inverse;
+      put(q_row, d, result.x);
+      put(q_row, d + 1u, result.y);
+      put(q_row, d + 2u, result.z);
+      put(q_row, d + 3u, result.w);
     }
   }
 }

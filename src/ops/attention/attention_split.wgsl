@@ -106,8 +106,11 @@ fn attend(group: vec3<u32>, thread: u32) {
           for (var h = 0u; h < kQuads; h++) {
             let p = scores[h * kTile + at];
             total[h] += p;
-            for (var d = 0u; d < kUnit; d++) {
-              sum[h * kUnit + d] += p * value[d];
+            sum[h * kUnit] += p * value.x;
+            sum[h * kUnit + 1u] += p * value.y;
+            if (kUnit == 4u) {
+              sum[h * kUnit + 2u] += p * value.z;
+              sum[h * kUnit + 3u] += p * value.w;
             }
           }
         }

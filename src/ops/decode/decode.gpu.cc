@@ -48,7 +48,11 @@ void row_constants(Constants& c, const OpCall& call, const Tile& tile, int x, in
   c.u32("kThreads", tile.threads).u32("kLanes", tile.lanes).u32("kPerLane", tile.per_lane).u32("kMatrices", matrices);
   c.flag("kNorm", norm >= 0).f32("kEps", call.attrs.eps).flag("kQuantized", call.attrs.quantized);
   c.u32("kNormFormat", norm >= 0 ? static_cast<int64_t>(call.in[norm].dtype) : 0).u32("kNormWord", norm_offset / 4);
-  c.u32("kChunk", chunk_of(k, call.attrs.quantized ? 4096 : 2048));
+  const int64_t chunk = chunk_of(k, call.attrs.quantized ? 4096 : 2048);
+  const int64_t units = call.attrs.quantized && call.in[w].dtype != DType::q8_0 ? chunk / 32 : chunk / 16;
+  // As many as a thread takes of a chunk, while they fit in registers.
+  const int64_t most = std::max(1, 8 / (tile.per_lane * matrices));
+  c.u32("kChunk", chunk).u32("kAhead", std::min((units + tile.lanes - 1) / tile.lanes, most));
 }
 
 // Units of 16 bytes that lanes share out: more lanes than that would idle.

@@ -19,6 +19,7 @@ const kNormWord = 0u;
 const kEps = 0.00001f;
 const kQuantized = true;
 const kChunk = 64u;
+const kAhead = 1u;
 const kHasBias = false;
 const kBiasFormat = 0u;
 const kResidual = false;
@@ -34,26 +35,61 @@ alias Value = f32;
 fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) group: vec3<u32>) {
   let lane = thread % kLanes;
   let first = group.x * kRows;
-  let factor = norm_factor(thread);
   var sums: array<f32, kPerLane * kMatrices>;
+  var squared = 0.0;
   for (var chunk = 0u; chunk < kChunks; chunk += 1u) {
+    var ahead: array<Unit, kAhead * kPerLane * kMatrices>;
+    if (kQuantized) {
+      for (var j = 0u; j < kAhead; j += 1u) {
+        for (var i = 0u; i < kPerLane; i += 1u) {
+          let row = min(first + thread / kLanes + i * kGroups, kN - 1u);
+          let u = min(lane + j * kLanes, kUnits - 1u);
+          ahead[j * kPerLane + i] = load_unit(kMatrix, row, chunk, u);
+          if (kMatrices == 2u) {
+            ahead[(kAhead + j) * kPerLane + i] = load_unit(kUp, row, chunk, u);
+          }
+        }
+      }
+    }
     if (chunk > 0u) {
       workgroupBarrier();
     }
-    stage(thread, chunk, factor);
+    squared += stage(thread, chunk);
     workgroupBarrier();
-    for (var u = lane; u < kUnits; u += kLanes) {
-      for (var i = 0u; i < kPerLane; i += 1u) {
-        let row = first + thread / kLanes + i * kGroups;
-        if (row < kN) {
-          sums[i] += dot_unit(kMatrix, row, chunk, u);
+    if (kQuantized) {
+      for (var j = 0u; j < kAhead; j += 1u) {
+        let u = lane + j * kLanes;
+        if (u < kUnits) {
+          for (var i = 0u; i < kPerLane; i += 1u) {
+            sums[i] += dot_unit(ahead[j * kPerLane + i], u);
+            if (kMatrices == 2u) {
+              sums[kPerLane + i] += dot_unit(ahead[(kAhead + j) * kPerLane + i], u);
+            }
+          }
+        }
+      }
+      for (var u = lane + kAhead * kLanes; u < kUnits; u += kLanes) {
+        for (var i = 0u; i < kPerLane; i += 1u) {
+          let row = min(first + thread / kLanes + i * kGroups, kN - 1u);
+          sums[i] += dot_unit(load_unit(kMatrix, row, chunk, u), u);
           if (kMatrices == 2u) {
-            sums[kPerLane + i] += dot_unit(kUp, row, chunk, u);
+            sums[kPerLane + i] += dot_unit(load_unit(kUp, row, chunk, u), u);
+          }
+        }
+      }
+    } else {
+      for (var u = lane; u < kUnits; u += kLanes) {
+        for (var i = 0u; i < kPerLane; i += 1u) {
+          let row = min(first + thread / kLanes + i * kGroups, kN - 1u);
+          sums[i] += dot_floats(kMatrix, row, chunk, u);
+          if (kMatrices == 2u) {
+            sums[kPerLane + i] += dot_floats(kUp, row, chunk, u);
           }
         }
       }
     }
   }
+  put_squares(thread, squared);
   for (var i = 0u; i < kPerLane; i += 1u) {
     let r = thread / kLanes + i * kGroups;
     partial[lane * kRows + r] = sums[i];
@@ -65,9 +101,10 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
   for (var r = thread; r < kRows; r += kThreads) {
     let row = first + r;
     if (row < kN) {
-      var v = row_sum(0u, r);
+      let factor = norm_factor();
+      var v = factor * row_sum(0u, r);
       if (kMatrices == 2u) {
-        v = activate(v) * row_sum(1u, r);
+        v = activate(v) * (factor * row_sum(1u, r));
       }
       if (kHasBias) {
         v += vector_value(kBiasFormat, bias[select(row >> 1u, row, kBiasFormat == kF32)], row);

@@ -22,6 +22,7 @@ const kNormWord = 0u;
 const kEps = 0.00001f;
 const kQuantized = true;
 const kChunk = 64u;
+const kAhead = 1u;
 const kBias = vec3<bool>(false, false, false);
 const kBiasFormat = 0u;
 const kBiasWord = vec3<u32>(0u, 0u, 0u);
@@ -88,27 +89,54 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
   if (kind == 2u) {
     m = kV;
   }
-  let factor = norm_factor(thread);
+  let head_row = number * kSize;
   var sums: array<f32, kPerLane>;
+  var squared = 0.0;
   for (var chunk = 0u; chunk < kChunks; chunk += 1u) {
+    var ahead: array<Unit, kAhead * kPerLane>;
+    if (kQuantized) {
+      for (var j = 0u; j < kAhead; j += 1u) {
+        for (var i = 0u; i < kPerLane; i += 1u) {
+          let row = head_row + row_of(part, thread / kLanes + i * kGroups);
+          ahead[j * kPerLane + i] = load_unit(m, row, chunk, min(lane + j * kLanes, kUnits - 1u));
+        }
+      }
+    }
     if (chunk > 0u) {
       workgroupBarrier();
     }
-    stage(thread, chunk, factor);
+    squared += stage(thread, chunk);
     workgroupBarrier();
-    for (var u = lane; u < kUnits; u += kLanes) {
-      for (var i = 0u; i < kPerLane; i += 1u) {
-        let row = number * kSize + row_of(part, thread / kLanes + i * kGroups);
-        sums[i] += dot_unit(m, row, chunk, u);
+    if (kQuantized) {
+      for (var j = 0u; j < kAhead; j += 1u) {
+        let u = lane + j * kLanes;
+        if (u < kUnits) {
+          for (var i = 0u; i < kPerLane; i += 1u) {
+            sums[i] += dot_unit(ahead[j * kPerLane + i], u);
+          }
+        }
+      }
+      for (var u = lane + kAhead * kLanes; u < kUnits; u += kLanes) {
+        for (var i = 0u; i < kPerLane; i += 1u) {
+          let row = head_row + row_of(part, thread / kLanes + i * kGroups);
+          sums[i] += dot_unit(load_unit(m, row, chunk, u), u);
+        }
+      }
+    } else {
+      for (var u = lane; u < kUnits; u += kLanes) {
+        for (var i = 0u; i < kPerLane; i += 1u) {
+          sums[i] += dot_floats(m, head_row + row_of(part, thread / kLanes + i * kGroups), chunk, u);
+        }
       }
     }
   }
+  put_squares(thread, squared);
   for (var i = 0u; i < kPerLane; i += 1u) {
     partial[lane * kRows + thread / kLanes + i * kGroups] = sums[i];
   }
   workgroupBarrier();
   for (var r = thread; r < kRows; r += kThreads) {
-    var v = row_sum(0u, r);
+    var v = norm_factor() * row_sum(0u, r);
     if (kBias[kind]) {
       v += load_vector(kBiasFormat, kBiasWord[kind], number * kSize + row_of(part, r));
     }

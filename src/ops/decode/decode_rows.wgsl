@@ -45,37 +45,25 @@ fn norm_weight4(i: u32) -> vec4<f32> {
                    load_vector(kNormFormat, kNormWord, 4u * i + 2u), load_vector(kNormFormat, kNormWord, 4u * i + 3u));
 }
 
-// 1 / rms of the row; 1 without a norm. All threads call it; `partial` is free again after the next barrier.
-fn norm_factor(thread: u32) -> f32 {
-  if (!kNorm) {
-    return 1.0;
-  }
-  // As many partial sums as there are blocks of 32, at most one a thread.
-  const sums = min(kColumns / 8u, min(kThreads, kRows * kLanes * kMatrices));
-  if (thread < sums) {
-    var sum = 0.0;
-    for (var i = thread; i < kColumns / 4u; i += sums) {
-      let v = x[i];
-      sum += dot(v, v);
-    }
-    partial[thread] = sum;
-  }
-  workgroupBarrier();
-  var total = 0.0;
-  for (var i = 0u; i < sums; i += 1u) {
-    total += partial[i];
-  }
-  return inverseSqrt(total / f32(kColumns) + kEps);
-}
+// Squares summed by each thread that stages, four threads a vector.
+const kStagers = min(kThreads, 64u);
+var<workgroup> squares: array<vec4<f32>, kStagers / 4u>;
 
-// Columns of chunk `chunk`, ready after a barrier. What was staged before must no longer be needed.
-fn stage(thread: u32, chunk: u32, factor: f32) {
+// Columns of chunk `chunk`, ready after a barrier; what was staged before must no longer be needed. Returns the sum of
+// the squares of what this thread read. The norm's factor is the same for the whole row, so codes do not need it and
+// scales get it at the very end: nobody waits for a sum over the row before the matrix is read.
+fn stage(thread: u32, chunk: u32) -> f32 {
+  var sum = 0.0;
+  if (thread >= kStagers) {
+    return sum;
+  }
   if (!kQuantized) {
-    for (var i = thread; i < kChunk / 4u; i += kThreads) {
+    for (var i = thread; i < kChunk / 4u; i += kStagers) {
       let at = chunk * (kChunk / 4u) + i;
       var v = x[at];
       if (kNorm) {
-        v = v * factor * norm_weight4(at);
+        sum += dot(v, v);
+        v = v * norm_weight4(at);
       }
       let words = bitcast<vec4<u32>>(v);
       staged[4u * i] = words.x;
@@ -83,16 +71,17 @@ fn stage(thread: u32, chunk: u32, factor: f32) {
       staged[4u * i + 2u] = words.z;
       staged[4u * i + 3u] = words.w;
     }
-    return;
+    return sum;
   }
-  for (var b = thread; b < kChunkBlocks; b += kThreads) {
+  for (var b = thread; b < kChunkBlocks; b += kStagers) {
     let at = (chunk * kChunkBlocks + b) * 8u;
     var v: array<vec4<f32>, 8>;
     var largest = vec4<f32>(0.0);
     for (var i = 0u; i < 8u; i += 1u) {
       v[i] = x[at + i];
       if (kNorm) {
-        v[i] = v[i] * factor * norm_weight4(at + i);
+        sum += dot(v[i], v[i]);
+        v[i] = v[i] * norm_weight4(at + i);
       }
       largest = max(largest, abs(v[i]));
     }
@@ -109,6 +98,26 @@ fn stage(thread: u32, chunk: u32, factor: f32) {
     staged[kSumsAt + 2u * b] = bitcast<u32>(f32(sums.x));
     staged[kSumsAt + 2u * b + 1u] = bitcast<u32>(f32(sums.y));
   }
+  return sum;
+}
+
+// What a thread summed over all chunks; norm_factor() may be called after a barrier.
+fn put_squares(thread: u32, sum: f32) {
+  if (kNorm && thread < kStagers) {
+    squares[thread >> 2u][thread & 3u] = sum;
+  }
+}
+
+// 1 / rms of the row; 1 without a norm.
+fn norm_factor() -> f32 {
+  if (!kNorm) {
+    return 1.0;
+  }
+  var total = vec4<f32>(0.0);
+  for (var i = 0u; i < kStagers / 4u; i += 1u) {
+    total += squares[i];
+  }
+  return inverseSqrt((total.x + total.y + total.z + total.w) / f32(kColumns) + kEps);
 }
 
 fn dot16(q: vec4<u32>, at: u32) -> f32 {
@@ -124,19 +133,26 @@ fn staged4(i: u32) -> vec4<f32> {
 // The units of a row that a lane takes in turn: 16 columns, or 32 where 16 bytes hold as many.
 const kUnitIsHalf = !kQuantized || kFormat == kQ8_0;
 const kUnits = kChunk / select(32u, 16u, kUnitIsHalf);
+const kRounds = (kUnits + kLanes - 1u) / kLanes;
 
-// Unit u of the staged chunk times the same columns of row `row`.
-fn dot_unit(m: Matrix, row: u32, chunk: u32, u: u32) -> f32 {
-  if (!kQuantized) {
-    let w = load_values16(m, row, chunk * kUnits + u);
-    return dot(w[0], staged4(16u * u)) + dot(w[1], staged4(16u * u + 4u)) + dot(w[2], staged4(16u * u + 8u)) +
-           dot(w[3], staged4(16u * u + 12u));
-  }
+// A unit of a matrix as it is read: codes and what makes them numbers. Read before the row is staged, so that both
+// waits for memory are one.
+struct Unit { lo: vec4<u32>, hi: vec4<u32>, scale: vec2<f32>, offset: vec2<f32> }
+
+fn load_unit(m: Matrix, row: u32, chunk: u32, u: u32) -> Unit {
   if (kUnitIsHalf) {
     let w = load_half(m, row, chunk * kChunkBlocks + (u >> 1u), u & 1u);
-    return w.scale * staged_f32(kScalesAt + (u >> 1u)) * dot16(w.q, 4u * u);
+    return Unit(w.q, vec4<u32>(0u), vec2<f32>(w.scale), vec2<f32>(0.0));
   }
   let w = load_block(m, row, chunk * kChunkBlocks + u);
+  return Unit(w.lo, w.hi, w.scale, w.offset);
+}
+
+// Times the staged columns of unit u.
+fn dot_unit(w: Unit, u: u32) -> f32 {
+  if (kUnitIsHalf) {
+    return w.scale.x * staged_f32(kScalesAt + (u >> 1u)) * dot16(w.lo, 4u * u);
+  }
   let a = dot16(w.lo, 8u * u);
   let b = dot16(w.hi, 8u * u + 4u);
   let sum_a = staged_f32(kSumsAt + 2u * u);
@@ -148,6 +164,13 @@ fn dot_unit(m: Matrix, row: u32, chunk: u32, u: u32) -> f32 {
     value = w.scale.x * (a + b) - w.offset.x * (sum_a + sum_b);
   }
   return value * staged_f32(kScalesAt + u);
+}
+
+// The same without codes.
+fn dot_floats(m: Matrix, row: u32, chunk: u32, u: u32) -> f32 {
+  let w = load_values16(m, row, chunk * kUnits + u);
+  return dot(w[0], staged4(16u * u)) + dot(w[1], staged4(16u * u + 4u)) + dot(w[2], staged4(16u * u + 8u)) +
+         dot(w[3], staged4(16u * u + 12u));
 }
 
 // Sum over the lanes of row r (of kRows) of matrix i; after a barrier.
