@@ -59,6 +59,17 @@ Task<Result<std::vector<GpuPipeline>>> CaseGpu::create_pipelines(std::span<const
   co_return made;
 }
 
+Result<GpuBindGroup> CaseGpu::create_bind_group(GpuPipeline pipeline, std::span<const GpuRange> ranges) {
+  std::vector<GpuRange> wider(ranges.begin(), ranges.end());
+  for (GpuRange& range : wider) {
+    const auto found = buffers_.find(range.buffer);
+    if (found == buffers_.end()) continue;
+    const int64_t left = found->second.bytes - range.offset;
+    if (left - range.bytes < 16) range.bytes = left + kGuard;
+  }
+  return gpu_.create_bind_group(pipeline, wider);
+}
+
 Task<Result<std::string>> CaseGpu::damage() {
   std::vector<std::byte> bytes(buffers_.size() * kGuard);
   if (bytes.empty()) co_return std::string();
