@@ -159,14 +159,35 @@ Result<GpuRange> GpuPlan::range_of(const Step& step, const GpuBinding& binding) 
   return GpuRange{};
 }
 
+// Commands may be sent unchecked, so nothing that a GPU refuses may come so far.
+Status GpuPlan::check_grid(const Step& step, const GpuDispatch& dispatch) const {
+  const SymbolId s = plan_->graph.symbol("S");
+  for (const Extent& e : dispatch.grid) {
+    const int64_t size = e.word == kOneWord      ? 1
+                         : e.word == kLengthWord ? (s == kNoSymbol ? 1 : plan_->bounds[s])
+                                                 : plan_->bounds[e.word];
+    const int64_t groups = (e.count * size + e.per - 1) / e.per;
+    if (groups <= gpu_.info().max_workgroups) continue;
+    return fail(Code::unsupported, std::string(step.kernel->name), "workgroups along an axis",
+                "at most " + std::to_string(gpu_.info().max_workgroups), std::to_string(groups));
+  }
+  return {};
+}
+
 Status GpuPlan::make_groups() {
   std::vector<GpuRange> ranges;
   for (size_t s = 0; s < plan_->steps.size(); ++s) {
     const Step& step = plan_->steps[s];
     for (size_t d = 0; d < step.gpu.dispatches.size(); ++d) {
       ranges.clear();
+      WEFT_CHECK_OK(check_grid(step, step.gpu.dispatches[d]));
       for (const GpuBinding& binding : step.gpu.dispatches[d].bindings) {
         WEFT_TRY(const GpuRange range, range_of(step, binding));
+        if (range.bytes > gpu_.info().max_binding_bytes) {
+          return fail(Code::unsupported, std::string(step.kernel->name), "bytes of one operand",
+                      "at most " + std::to_string(gpu_.info().max_binding_bytes) + " on this GPU",
+                      std::to_string(range.bytes), "use a smaller number format, or --device cpu");
+        }
         ranges.push_back(range);
       }
       auto group = gpu_.create_bind_group(dispatches_[s][d].pipeline, ranges);

@@ -58,6 +58,7 @@ class GpuPlan {
   void release();
   Task<Status> make_buffers();
   Task<Status> make_pipelines(GpuPipelines& pipelines);
+  Status check_grid(const Step& step, const GpuDispatch& dispatch) const;
   Status make_groups();
   Result<GpuRange> range_of(const Step& step, const GpuBinding& binding) const;
   // Workgroups of a dispatch; false if there are none.

@@ -27,7 +27,7 @@ Status in_range(std::string what, int64_t value, int64_t least, int64_t most) {
 }
 
 Status check_options(const LoadOptions& o) {
-  WEFT_CHECK_OK(in_range("prefill chunk", o.prefill_chunk, 1, kMaxChunk));
+  WEFT_CHECK_OK(in_range("prefill chunk", o.prefill_chunk, 0, kMaxChunk));
   WEFT_CHECK_OK(in_range("slots", o.slots, 1, kMaxSlots));
   WEFT_CHECK_OK(in_range("burst", o.burst, 0, (TokenLoop::kMaxAhead - 1) / 2));  // two are under way, and a token
   WEFT_CHECK_OK(in_range("threads", o.threads, 0, kMaxThreads));
@@ -70,6 +70,11 @@ Task<Result<std::unique_ptr<Device>>> open_device(Host& host, const LoadOptions&
   co_return make_cpu_device(host, o.threads, o.cpu_level);
 }
 
+int64_t prefill_tokens(const LoadOptions& options, const Caps& caps, int64_t context) {
+  const int64_t usual = caps.kind == Caps::Kind::webgpu ? 512 : 128;
+  return std::min(options.prefill_chunk > 0 ? options.prefill_chunk : usual, context);
+}
+
 Task<Status> LanguageModel::Impl::prepare() {
   LoadOptions& o = options;
   WEFT_CO_TRY(context, choose_context(model, o.context));
@@ -81,7 +86,7 @@ Task<Status> LanguageModel::Impl::prepare() {
   WEFT_CO_TRY(graph, run_passes(*decode, model, untuned, o.disabled_passes));
   WEFT_CO_TRY(graph_of_one, run_passes(*decode, model, {untuned, 1}, o.disabled_passes));
   WEFT_CO_TRY(one, plan_for(1, 1));
-  WEFT_CO_TRY(chunk, plan_for(std::min(o.prefill_chunk, context), 1));
+  WEFT_CO_TRY(chunk, plan_for(prefill_tokens(o, device->caps(), context), 1));
 
   const Plan* const plans[] = {&one->plan, &chunk->plan};
   const MemoryUse need = memory_needed(model, plans);

@@ -25,15 +25,17 @@ namespace weft {
 
 struct LoadOptions {
   std::string device = "auto";        // auto (a GPU that is no software, else the CPU: the log says why), cpu, webgpu
-  DawnOptions gpu;                    // of webgpu: adapter, how much of it may be used
+  // Of webgpu: adapter, how much of it may be used. What this library sends is checked as it is made.
+  DawnOptions gpu{.skip_validation = true};
   int threads = 0;                    // 0: as many as the processor has
   std::optional<CpuLevel> cpu_level;  // force a lower instruction set
   // Cells of the KV cache. 0: the model's own, at most 4096. More than the model's own: invalid_argument.
   int64_t context = 0;
   DType kv = DType::f16;
   std::vector<std::string> disabled_passes;  // "*": all
-  int64_t prefill_chunk = 128;               // tokens a step while reading the prompt; results do not depend on it
-  int64_t slots = 1;                         // sessions at once
+  // Tokens a step while reading the prompt; 0: 128 on a CPU, 512 on a GPU. Results do not depend on it.
+  int64_t prefill_chunk = 0;
+  int64_t slots = 1;  // sessions at once
   // Tokens that a GPU samples by itself between two looks of the host, at most 255. 0: as many as take 5 to 50 ms.
   // Results do not depend on it.
   int64_t burst = 0;
@@ -48,6 +50,8 @@ struct LoadOptions {
 // The device that a load with these options uses. auto: a GPU where there is a real one, else the CPU; the log says
 // why.
 Task<Result<std::unique_ptr<Device>>> open_device(Host& host, const LoadOptions& options);
+// What prefill_chunk means on a device, for a context of so many cells.
+int64_t prefill_tokens(const LoadOptions& options, const Caps& caps, int64_t context);
 
 enum class StopReason : uint8_t { end_token, stop_string, stop_token, max_tokens, context_full, cancelled };
 std::string_view stop_reason_name(StopReason reason);  // "end-token" …

@@ -53,7 +53,7 @@ Result<Runnable> make_runnable(Context& context, Weights& weights) {
     return make_plan(r.model, of, r.caps, {.bounds = {{"T", tokens}, {"R", 1}, {"N", 1}, {"S", r.context}}});
   };
   WEFT_TRY(r.decode, plan(graph_of_one, 1));
-  WEFT_TRY(r.prefill, plan(r.graph, std::min(options.prefill_chunk, r.context)));
+  WEFT_TRY(r.prefill, plan(r.graph, prefill_tokens(options, r.caps, r.context)));
   const Plan* const plans[] = {&r.decode, &r.prefill};
   r.memory = memory_needed(r.model, plans);
   return r;

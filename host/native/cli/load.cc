@@ -10,7 +10,7 @@ DawnOptions Context::gpu_options() const {
                                                                    {"chrome", GpuProfile::chrome},
                                                                    {"safari", GpuProfile::safari},
                                                                    {"minimum", GpuProfile::minimum}};
-  DawnOptions options{.adapter = static_cast<int>(common.adapter)};
+  DawnOptions options{.adapter = static_cast<int>(common.adapter), .skip_validation = true};
   for (const auto& [name, profile] : kProfiles) {
     if (name == common.caps) options.profile = profile;
   }

@@ -61,19 +61,20 @@ int64_t units_of(const OpCall& call, int x, int w) {
   return call.attrs.quantized && call.in[w].dtype != DType::q8_0 ? k / 32 : k / 16;
 }
 
-// Without tuning: enough workgroups for a large GPU where the matrix has the rows, and lanes that divide the work.
+// Without tuning: about 256 workgroups, so that a large GPU has two a multiprocessor and none stages the row more often
+// than it must; 2 to 64 rows each. As measured on an H200 for the shapes of models of 0.1 to 8 billion parameters.
 Tile default_tile(int64_t n, int64_t units) {
-  Tile best{64, 32, 1};
-  double best_cost = 1e30;
-  for (const Tile& tile : kTiles) {
-    if (tile.per_lane > 1 || tile.lanes > units) continue;
-    const double groups = static_cast<double>((n + tile.rows() - 1) / tile.rows());
-    const double rounds = static_cast<double>((units + tile.lanes - 1) / tile.lanes);
-    // Rounds of loads a thread waits for, workgroups beyond two a multiprocessor, and staging done again in each.
-    const double cost = rounds + 6 * std::max(1.0, groups / 264) + 0.002 * groups * 256 / tile.threads;
-    if (cost < best_cost) best = tile, best_cost = cost;
+  const int64_t rows = n / 256;
+  if (units < 64) {  // short rows: few lanes each
+    if (rows < 3) return units < 32 ? Tile{64, 16, 1} : Tile{64, 32, 1};
+    if (rows < 6) return {64, 16, 1};
+    return {64, 8, 1};
   }
-  return best;
+  if (rows < 3) return {64, 32, 1};
+  if (rows < 6) return {128, 32, 1};
+  if (rows < 12) return {256, 32, 1};
+  if (rows < 24) return {256, 32, 2};
+  return rows < 48 ? Tile{256, 16, 2} : Tile{256, 16, 4};
 }
 
 Tile tile_of(const GpuCall& call, int64_t n, int x, int w) {

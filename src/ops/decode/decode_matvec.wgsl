@@ -35,6 +35,17 @@ alias Value = f32;
 fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) group: vec3<u32>) {
   let lane = thread % kLanes;
   let first = group.x * kRows;
+  // What the result is added to is on its way while the matrix is read. kRows <= kThreads.
+  let result = first + thread;
+  var added = 0.0;
+  if (thread < kRows && result < kN) {
+    if (kHasBias) {
+      added = vector_value(kBiasFormat, bias[select(result >> 1u, result, kBiasFormat == kF32)], result);
+    }
+    if (kResidual) {
+      added += residual[result];
+    }
+  }
   var sums: array<f32, kPerLane * kMatrices>;
   var squared = 0.0;
   for (var chunk = 0u; chunk < kChunks; chunk += 1u) {
@@ -98,21 +109,12 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
     }
   }
   workgroupBarrier();
-  for (var r = thread; r < kRows; r += kThreads) {
-    let row = first + r;
-    if (row < kN) {
-      let factor = norm_factor();
-      var v = factor * row_sum(0u, r);
-      if (kMatrices == 2u) {
-        v = activate(v) * (factor * row_sum(1u, r));
-      }
-      if (kHasBias) {
-        v += vector_value(kBiasFormat, bias[select(row >> 1u, row, kBiasFormat == kF32)], row);
-      }
-      if (kResidual) {
-        v += residual[row];
-      }
-      y[row] = v;
+  if (thread < kRows && result < kN) {
+    let factor = norm_factor();
+    var v = factor * row_sum(0u, thread);
+    if (kMatrices == 2u) {
+      v = activate(v) * (factor * row_sum(1u, thread));
     }
+    y[result] = v + added;
   }
 }

@@ -47,6 +47,7 @@ const kHalves = true;
 const kStretch = kRows / 2u;         // rows of a workgroup in each half of a head
 const kParts = kSize / kRows;        // workgroups a head
 var<workgroup> head: array<f32, kRows>;
+var<workgroup> turns: array<vec2<f32>, kStretch>;  // (cos, sin) of the workgroup's pairs
 
 // The row of a head's matrix that row r of the workgroup is.
 fn row_of(part: u32, r: u32) -> u32 {
@@ -62,14 +63,12 @@ fn store(cache_is_k: bool, at: u32, word: u32) {
 }
 
 // Row r of the finished head, rotated where it is of q or k.
-fn finished(kind: u32, part: u32, r: u32) -> f32 {
+fn finished(kind: u32, r: u32) -> f32 {
   if (kind == 2u) {
     return head[r];
   }
   let low = r < kStretch;
-  let i = row_of(part, select(r - kStretch, r, low));  // of the pair, and its frequency
-  let axis = select(select(2u, 1u, i < kSections.y), 0u, i < kSections.x);
-  let turn = rotation(step[kPositions + axis], inv_freq[i]);
+  let turn = turns[select(r - kStretch, r, low)];
   let other = head[select(r - kStretch, r + kStretch, low)];
   return kRopeScale * (head[r] * turn.x + select(other, -other, low) * turn.y);
 }
@@ -90,6 +89,13 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
     m = kV;
   }
   let head_row = number * kSize;
+  // Where it goes and how far it turns is found out while the matrix is read.
+  let base = ((u32(step[kSlots]) * kKvHeads + number) * kCellCount + u32(step[kCells])) * kSize;
+  if (thread < kStretch && kind < 2u) {
+    let i = row_of(part, thread);  // of the pair, and its frequency
+    let axis = select(select(2u, 1u, i < kSections.y), 0u, i < kSections.x);
+    turns[thread] = rotation(step[kPositions + axis], inv_freq[i]);
+  }
   var sums: array<f32, kPerLane>;
   var squared = 0.0;
   for (var chunk = 0u; chunk < kChunks; chunk += 1u) {
@@ -160,20 +166,19 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
   }
   if (kind == 0u) {
     for (var r = thread; r < kRows; r += kThreads) {
-      q[number * kSize + row_of(part, r)] = finished(kind, part, r);
+      q[number * kSize + row_of(part, r)] = finished(kind, r);
     }
     return;
   }
-  let base = ((u32(step[kSlots]) * kKvHeads + number) * kCellCount + u32(step[kCells])) * kSize;
   if (kHalves) {
     for (var p = thread; p < kRows / 2u; p += kThreads) {
       let r = 2u * p;
-      let word = pack2x16float(vec2<f32>(finished(kind, part, r), finished(kind, part, r + 1u)));
+      let word = pack2x16float(vec2<f32>(finished(kind, r), finished(kind, r + 1u)));
       store(kind == 1u, (base + row_of(part, r)) / 2u, word);
     }
   } else {
     for (var r = thread; r < kRows; r += kThreads) {
-      store(kind == 1u, base + row_of(part, r), bitcast<u32>(finished(kind, part, r)));
+      store(kind == 1u, base + row_of(part, r), bitcast<u32>(finished(kind, r)));
     }
   }
 }

@@ -146,7 +146,8 @@ const GpuInfo::MatrixShape* matrix_shape(const GpuInfo& gpu) {
 // An H200 reads x from its second-level cache once per tile of W: at 64 x 64 that would bound the speed. The last is
 // left to the tuning: it leaves too few workgroups to hide each other's loads. Software GPUs, which take seconds to
 // compile large tiles, have the small ones.
-constexpr Tile kSubgroupTiles[] = {{64, 128, 2, 4}, {64, 64, 2, 2}, {32, 64, 1, 4}, {32, 32, 2, 2}, {128, 128, 2, 4}};
+constexpr Tile kSubgroupTiles[] = {{64, 128, 2, 4},  {64, 64, 2, 2},  {32, 64, 1, 4}, {32, 32, 2, 2},
+                                   {128, 128, 2, 4}, {128, 64, 2, 2}, {64, 256, 1, 8}};
 std::span<const Tile> subgroup_tiles(const GpuInfo& gpu) {
   const std::span<const Tile> all = kSubgroupTiles;
   return gpu.software ? all.subspan(2, 2) : all;
@@ -176,7 +177,8 @@ GpuLowering lower_subgroup(const GpuCall& call) {
   c.line("enable f16;").line("enable subgroups;").line("enable chromium_experimental_subgroup_matrix;");
   c.u32("kSubgroupSize", call.caps.gpu.subgroup_max).u32("kM", shape.m).u32("kN", shape.n).u32("kK", shape.k);
   c.u32("kTileT", tile.tokens).u32("kTileN", tile.rows).u32("kSubT", tile.sub_t).u32("kSubN", tile.sub_n);
-  c.u32("kStep", Linear(call.op).k % 64 == 0 && tile.tokens < 128 ? 64 : 32);
+  // Two tiles of 64 columns must fit in 32 KiB.
+  c.u32("kStep", Linear(call.op).k % 64 == 0 && (tile.tokens + tile.rows) * 9 * 16 <= 32768 ? 64 : 32);
   return lower_linear(call, "linear_matmul_subgroup", c, tile.tokens, tile.rows);
 }
 int subgroup_variants(const GpuCall& call) {

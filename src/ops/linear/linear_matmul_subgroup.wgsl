@@ -29,6 +29,7 @@ const kStep = 32u;  // or 64, if that divides K
 // end
 
 const kThreads = kSubT * kSubN * kSubgroupSize;
+// At most 4 x 2 (and not 3).
 const kFragmentsT = kTileT / kSubT / kM;
 const kFragmentsN = kTileN / kSubN / kN;
 
@@ -62,7 +63,15 @@ fn main(@builtin(workgroup_id) group_id: vec3<u32>, @builtin(local_invocation_in
   // Where this subgroup's part of the tile begins.
   let sub_t = subgroup / kSubN * (kFragmentsT * kM);
   let sub_n = subgroup % kSubN * (kFragmentsN * kN);
-  var sums: array<Sums, kFragmentsT * kFragmentsN>;
+  // A name each: as an array they would live in memory wherever a loop over them is not unrolled, at half the speed.
+  var s00: Sums;
+  var s10: Sums;
+  var s20: Sums;
+  var s30: Sums;
+  var s01: Sums;
+  var s11: Sums;
+  var s21: Sums;
+  var s31: Sums;
   for (var k = 0u; k < kColumns; k += kStep) {
     for (var i = index; i < kTileT * kParts; i += kThreads) {
       let t = t0 + i / kParts;
@@ -83,30 +92,70 @@ fn main(@builtin(workgroup_id) group_id: vec3<u32>, @builtin(local_invocation_in
     }
     workgroupBarrier();
     for (var part = 0u; part < kParts; part += kK / 8u) {
-      var left: array<Left, kFragmentsT>;
-      for (var i = 0u; i < kFragmentsT; i++) {
-        left[i] = subgroupMatrixLoad<Left, row_major>(&tile, (sub_t + i * kM) * kStride + part, kStride);
+      let at = sub_t * kStride + part;
+      let right_at = kTileW + sub_n * kStride + part;
+      let right0 = subgroupMatrixLoad<Right, col_major>(&tile, right_at, kStride);
+      let left0 = subgroupMatrixLoad<Left, row_major>(&tile, at, kStride);
+      s00 = subgroupMatrixMultiplyAccumulate(left0, right0, s00);
+      var right1: Right;
+      if (kFragmentsN > 1u) {
+        right1 = subgroupMatrixLoad<Right, col_major>(&tile, right_at + kN * kStride, kStride);
+        s01 = subgroupMatrixMultiplyAccumulate(left0, right1, s01);
       }
-      for (var j = 0u; j < kFragmentsN; j++) {
-        let right = subgroupMatrixLoad<Right, col_major>(&tile, kTileW + (sub_n + j * kN) * kStride + part, kStride);
-        for (var i = 0u; i < kFragmentsT; i++) {
-          sums[j * kFragmentsT + i] = subgroupMatrixMultiplyAccumulate(left[i], right, sums[j * kFragmentsT + i]);
+      if (kFragmentsT > 1u) {
+        let left1 = subgroupMatrixLoad<Left, row_major>(&tile, at + kM * kStride, kStride);
+        s10 = subgroupMatrixMultiplyAccumulate(left1, right0, s10);
+        if (kFragmentsN > 1u) {
+          s11 = subgroupMatrixMultiplyAccumulate(left1, right1, s11);
+        }
+      }
+      if (kFragmentsT > 2u) {
+        let left2 = subgroupMatrixLoad<Left, row_major>(&tile, at + 2u * kM * kStride, kStride);
+        let left3 = subgroupMatrixLoad<Left, row_major>(&tile, at + 3u * kM * kStride, kStride);
+        s20 = subgroupMatrixMultiplyAccumulate(left2, right0, s20);
+        s30 = subgroupMatrixMultiplyAccumulate(left3, right0, s30);
+        if (kFragmentsN > 1u) {
+          s21 = subgroupMatrixMultiplyAccumulate(left2, right1, s21);
+          s31 = subgroupMatrixMultiplyAccumulate(left3, right1, s31);
         }
       }
     }
     workgroupBarrier();
   }
-  let stage = subgroup * (kM * kN / 4u);
-  for (var f = 0u; f < kFragmentsT * kFragmentsN; f++) {
-    subgroupMatrixStore<row_major>(&tile, stage, sums[f], kN / 4u);
-    workgroupBarrier();
-    for (var i = lane; i < kM * kN; i += kSubgroupSize) {
-      let t = t0 + sub_t + f % kFragmentsT * kM + i / kN;
-      let n = n0 + sub_n + f / kFragmentsT * kN + i % kN;
-      if (t < count && n < kRows) {
-        store_y(t, n, bitcast<f32>(tile[stage + i / 4u][i % 4u]));
-      }
-    }
-    workgroupBarrier();
+  let out = Part(subgroup * (kM * kN / 4u), t0 + sub_t, n0 + sub_n, count);
+  put(s00, out, lane, 0u, 0u);
+  if (kFragmentsN > 1u) {
+    put(s01, out, lane, 0u, 1u);
   }
+  if (kFragmentsT > 1u) {
+    put(s10, out, lane, 1u, 0u);
+    if (kFragmentsN > 1u) {
+      put(s11, out, lane, 1u, 1u);
+    }
+  }
+  if (kFragmentsT > 2u) {
+    put(s20, out, lane, 2u, 0u);
+    put(s30, out, lane, 3u, 0u);
+    if (kFragmentsN > 1u) {
+      put(s21, out, lane, 2u, 1u);
+      put(s31, out, lane, 3u, 1u);
+    }
+  }
+}
+
+// Where a subgroup writes: its room in `tile`, its first row and column of y.
+struct Part { stage: u32, t: u32, n: u32, count: u32 }
+
+// Fragment (i, j) to y.
+fn put(sums: Sums, out: Part, lane: u32, i: u32, j: u32) {
+  subgroupMatrixStore<row_major>(&tile, out.stage, sums, kN / 4u);
+  workgroupBarrier();
+  for (var e = lane; e < kM * kN; e += kSubgroupSize) {
+    let t = out.t + i * kM + e / kN;
+    let n = out.n + j * kN + e % kN;
+    if (t < out.count && n < kRows) {
+      store_y(t, n, bitcast<f32>(tile[out.stage + e / 4u][e % 4u]));
+    }
+  }
+  workgroupBarrier();
 }
