@@ -318,7 +318,9 @@ TEST_F(SessionTest, LoadOptions) {
   refused(Code::invalid_argument, {.context = -1});
   refused(Code::invalid_argument, {.kv = DType::q4_0});
   refused(Code::invalid_argument, {.disabled_passes = {"no_such_pass"}});
-  refused(Code::invalid_argument, {.prefill_chunk = 0});
+  refused(Code::invalid_argument, {.prefill_chunk = -1});
+  refused(Code::invalid_argument, {.burst = -1});
+  refused(Code::invalid_argument, {.burst = 256});
   refused(Code::invalid_argument, {.slots = 0});
   CancelFlag cancel;
   cancel.cancel();
