@@ -35,6 +35,7 @@ struct TuneReport {
   struct PlanTime {
     int64_t tokens = 0;
     double before = 0, after = 0;  // seconds of a step of this plan
+    bool kept = true;              // false: not better as a whole, so nothing is kept of it
   };
   std::vector<TunedCall> calls;
   std::vector<PlanTime> plans;

@@ -43,7 +43,8 @@ OrderedJson document(const TuneReport& report, const std::string& device, const 
     calls.push_back({{"call", call.key}, {"steps", call.steps}, {"best", call.best}, {"tried", std::move(tried)}});
   }
   for (const TuneReport::PlanTime& p : report.plans)
-    plans.push_back({{"tokens", p.tokens}, {"before_ms", p.before * 1e3}, {"after_ms", p.after * 1e3}});
+    plans.push_back(
+        {{"tokens", p.tokens}, {"before_ms", p.before * 1e3}, {"after_ms", p.after * 1e3}, {"kept", p.kept}});
   return {{"device", device}, {"path", path}, {"complete", report.complete}, {"plans", plans}, {"calls", calls}};
 }
 
@@ -70,8 +71,8 @@ Outcome run(Context& context, const Options& o) {
   }
   std::string text = table(report, context.common.verbose);
   for (const TuneReport::PlanTime& p : report.plans)
-    text += format("a step of %lld token%s: %.3f ms before, %.3f ms tuned\n", static_cast<long long>(p.tokens),
-                   p.tokens == 1 ? "" : "s", p.before * 1e3, p.after * 1e3);
+    text += format("a step of %lld token%s: %.3f ms before, %.3f ms tuned%s\n", static_cast<long long>(p.tokens),
+                   p.tokens == 1 ? "" : "s", p.before * 1e3, p.after * 1e3, p.kept ? "" : " (no gain: not kept)");
   if (!report.complete) text += "the time was up before everything was tried: --seconds\n";
   WEFT_CHECK_OK(context.print(text + "kept in " + path + "\n"));
   return kOk;

@@ -34,7 +34,8 @@ Task<Result<VerifyReport>> run_way(LanguageModel& model, const ReferenceActivati
   std::vector<std::string> disabled;
   if (!way.passes) disabled = {"*"};
   Device& device = model.device();
-  WEFT_CO_TRY(const Graph graph, run_passes(*model.model().graph("decode"), model.model(), {device.caps(), chunk}, disabled));
+  WEFT_CO_TRY(const Graph graph,
+              run_passes(*model.model().graph("decode"), model.model(), {device.caps(), chunk}, disabled));
   WEFT_CO_TRY(const Plan plan, make_plan(model.model(), graph, device.caps(),
                                          {.bounds = {{"T", chunk}, {"R", chunk}, {"N", 1}, {"S", model.context()}}}));
   const std::vector<std::pair<std::string, int64_t>> sizes{{"N", 1}, {"S", model.context()}};

@@ -2,16 +2,18 @@
 // attention for one row over a cache of f16, where a subgroup has as many lanes as a key has pieces of 16 bytes: kLanes
 // neighbouring threads hold 8 dimensions each of a cell's key and value, read together, 16 bytes a thread. Scores meet
 // by shuffles, so nothing waits at a barrier until the cells are done; then the thread groups put their parts together.
-// kAlone: one workgroup sees all cells and writes the result; else a split of them, for attention_combine.
+// kAlone: one workgroup sees all cells and writes the result; else a split of them, for attention_combine. A workgroup
+// makes up to four heads that share a kv head: vectors of four go across heads. Nothing is an array that a loop indexes:
+// those are in memory wherever the driver does not unroll.
 // specialise
 enable subgroups;
 const kD = 64u;
 const kHeads = 9u;
 const kKvHeads = 3u;
 const kGroup = 3u;   // heads that share a kv head
-const kEach = 3u;    // of them, how many a workgroup makes
+const kEach = 3u;    // of them, how many a workgroup makes, at most 4
+const kSubgroup = 32u;  // lanes of a subgroup, a multiple of kD / 8
 const kThreads = 256u;
-const kUnroll = 4u;  // cells of a thread whose loads are under way together
 const kAlone = true;
 const kSplit = 512u;
 const kSplits = 4u;
@@ -27,25 +29,75 @@ const kScale = 0.125f;
 const kCap = 0.0f;
 // end
 
-@group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> q: array<f32>;
 @group(0) @binding(1) var<storage, read_write> k: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> v: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;  // the result, or partials: kD sums, largest score, weight
 @group(0) @binding(4) var<storage, read> step: array<i32>;
 
 const kLanes = kD / 8u;
-const kGroups = kThreads / kLanes;
+const kGroups = kThreads / kLanes;       // of lanes, each with every kGroups-th cell
+const kSubgroups = kThreads / kSubgroup;
 const kChunks = (kGroup + kEach - 1u) / kEach;
 
-struct Eight { a: vec4<f32>, b: vec4<f32> }
-
-fn halves(w: vec4<u32>) -> Eight {
-  return Eight(vec4(unpack2x16float(w.x), unpack2x16float(w.y)), vec4(unpack2x16float(w.z), unpack2x16float(w.w)));
+// Of the 8 dimensions of a lane, a value for each of four heads.
+struct Eight {
+  d0: vec4<f32>,
+  d1: vec4<f32>,
+  d2: vec4<f32>,
+  d3: vec4<f32>,
+  d4: vec4<f32>,
+  d5: vec4<f32>,
+  d6: vec4<f32>,
+  d7: vec4<f32>,
 }
 
-var<workgroup> tops: array<f32, kGroups>;
-var<workgroup> weights: array<f32, kGroups>;
-var<workgroup> sums: array<vec4<f32>, kThreads * 2u>;  // [group][dimension / 4]
+var<workgroup> tops: array<vec4<f32>, kSubgroups>;
+var<workgroup> weights: array<vec4<f32>, kSubgroups>;
+var<workgroup> sums: array<vec4<f32>, kSubgroups * kD>;  // [subgroup][dimension]
+
+fn query(kv_head: u32, first: u32, d: u32) -> vec4<f32> {
+  let base = (kv_head * kGroup + first) * kD + d;
+  let last = (min(first + kEach, kGroup) - 1u - first) * kD;
+  return kScale * vec4(q[base], q[base + min(kD, last)], q[base + min(2u * kD, last)], q[base + min(3u * kD, last)]);
+}
+
+fn score(a: Eight, key: vec4<u32>) -> vec4<f32> {
+  let x = unpack2x16float(key.x);
+  let y = unpack2x16float(key.y);
+  let z = unpack2x16float(key.z);
+  let w = unpack2x16float(key.w);
+  return a.d0 * x.x + a.d1 * x.y + a.d2 * y.x + a.d3 * y.y + a.d4 * z.x + a.d5 * z.y + a.d6 * w.x + a.d7 * w.y;
+}
+
+fn add_value(a: Eight, p: vec4<f32>, value: vec4<u32>) -> Eight {
+  let x = unpack2x16float(value.x);
+  let y = unpack2x16float(value.y);
+  let z = unpack2x16float(value.z);
+  let w = unpack2x16float(value.w);
+  return Eight(a.d0 + p * x.x, a.d1 + p * x.y, a.d2 + p * y.x, a.d3 + p * y.y, a.d4 + p * z.x, a.d5 + p * z.y,
+               a.d6 + p * w.x, a.d7 + p * w.y);
+}
+
+fn scaled(a: Eight, f: vec4<f32>) -> Eight {
+  return Eight(a.d0 * f, a.d1 * f, a.d2 * f, a.d3 * f, a.d4 * f, a.d5 * f, a.d6 * f, a.d7 * f);
+}
+
+fn across(a: Eight, width: u32) -> Eight {
+  return Eight(a.d0 + subgroupShuffleXor(a.d0, width), a.d1 + subgroupShuffleXor(a.d1, width),
+               a.d2 + subgroupShuffleXor(a.d2, width), a.d3 + subgroupShuffleXor(a.d3, width),
+               a.d4 + subgroupShuffleXor(a.d4, width), a.d5 + subgroupShuffleXor(a.d5, width),
+               a.d6 + subgroupShuffleXor(a.d6, width), a.d7 + subgroupShuffleXor(a.d7, width));
+}
+
+// Added up over the lanes of a cell, and hidden where the cell is not seen.
+fn whole(part: vec4<f32>, visible: bool) -> vec4<f32> {
+  var s = part;
+  for (var width = 1u; width < kLanes; width *= 2u) {
+    s += subgroupShuffleXor(s, width);
+  }
+  return select(vec4(kNoScore), capped(s), visible);
+}
 
 @compute @workgroup_size(kThreads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -60,90 +112,93 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let lane = thread % kLanes;
   let own = thread / kLanes;
   let row = key_row(0u, kv_head);
-  var query: array<Eight, kEach>;
-  var sum: array<Eight, kEach>;
-  var top: array<f32, kEach>;
-  var weight: array<f32, kEach>;
-  for (var h = 0u; h < kEach; h++) {
-    let head = kv_head * kGroup + min(first + h, kGroup - 1u);
-    query[h] = Eight(q[(head * kD) / 4u + lane * 2u] * kScale, q[(head * kD) / 4u + lane * 2u + 1u] * kScale);
-    top[h] = kNoScore;
+  let d = lane * 8u;
+  let a = Eight(query(kv_head, first, d), query(kv_head, first, d + 1u), query(kv_head, first, d + 2u),
+                query(kv_head, first, d + 3u), query(kv_head, first, d + 4u), query(kv_head, first, d + 5u),
+                query(kv_head, first, d + 6u), query(kv_head, first, d + 7u));
+  var sum = Eight();
+  var top = vec4(kNoScore);
+  var weight = vec4(0.0);
+  for (var base = begin; base < end; base += 4u * kGroups) {
+    let cell = base + own;
+    let at0 = (row + min(cell, end - 1u)) * kLanes + lane;
+    let at1 = (row + min(cell + kGroups, end - 1u)) * kLanes + lane;
+    let at2 = (row + min(cell + 2u * kGroups, end - 1u)) * kLanes + lane;
+    let at3 = (row + min(cell + 3u * kGroups, end - 1u)) * kLanes + lane;
+    let k0 = k[at0];
+    let k1 = k[at1];
+    let k2 = k[at2];
+    let k3 = k[at3];
+    let v0 = v[at0];
+    let v1 = v[at1];
+    let v2 = v[at2];
+    let v3 = v[at3];
+    let s0 = whole(score(a, k0), cell < end);
+    let s1 = whole(score(a, k1), cell + kGroups < end);
+    let s2 = whole(score(a, k2), cell + 2u * kGroups < end);
+    let s3 = whole(score(a, k3), cell + 3u * kGroups < end);
+    let most = max(max(top, max(s0, s1)), max(s2, s3));
+    let factor = exp(top - most);
+    top = most;
+    // A cell that is not seen has weight 0 also where nothing was seen yet.
+    let p0 = select(vec4(0.0), exp(s0 - most), cell < end);
+    let p1 = select(vec4(0.0), exp(s1 - most), cell + kGroups < end);
+    let p2 = select(vec4(0.0), exp(s2 - most), cell + 2u * kGroups < end);
+    let p3 = select(vec4(0.0), exp(s3 - most), cell + 3u * kGroups < end);
+    weight = weight * factor + ((p0 + p1) + (p2 + p3));
+    sum = add_value(add_value(add_value(add_value(scaled(sum, factor), p0, v0), p1, v1), p2, v2), p3, v3);
   }
-  for (var base = begin; base < end; base += kGroups * kUnroll) {
-    var keys: array<vec4<u32>, kUnroll>;
-    var values: array<vec4<u32>, kUnroll>;
-    for (var u = 0u; u < kUnroll; u++) {
-      keys[u] = k[(row + min(base + own + u * kGroups, end - 1u)) * kLanes + lane];
-    }
-    for (var u = 0u; u < kUnroll; u++) {
-      values[u] = v[(row + min(base + own + u * kGroups, end - 1u)) * kLanes + lane];
-    }
-    for (var h = 0u; h < kEach; h++) {
-      var s: array<f32, kUnroll>;
-      for (var u = 0u; u < kUnroll; u++) {
-        let key = halves(keys[u]);
-        s[u] = dot(query[h].a, key.a) + dot(query[h].b, key.b);
-      }
-      for (var width = 1u; width < kLanes; width *= 2u) {
-        for (var u = 0u; u < kUnroll; u++) {
-          s[u] += subgroupShuffleXor(s[u], width);
-        }
-      }
-      var most = top[h];
-      for (var u = 0u; u < kUnroll; u++) {
-        if (kCap != 0.0) {
-          s[u] = capped(vec4(s[u])).x;
-        }
-        s[u] = select(kNoScore, s[u], base + own + u * kGroups < end);
-        most = max(most, s[u]);
-      }
-      let factor = exp(top[h] - most);
-      top[h] = most;
-      weight[h] *= factor;
-      sum[h].a *= factor;
-      sum[h].b *= factor;
-      for (var u = 0u; u < kUnroll; u++) {
-        let p = select(0.0, exp(s[u] - most), base + own + u * kGroups < end);
-        let value = halves(values[u]);
-        weight[h] += p;
-        sum[h].a += p * value.a;
-        sum[h].b += p * value.b;
-      }
-    }
+  // The cells of a subgroup meet by shuffles, the subgroups in workgroup memory.
+  var most = top;
+  for (var width = kLanes; width < kSubgroup; width *= 2u) {
+    most = max(most, subgroupShuffleXor(most, width));
   }
-  for (var h = 0u; h < kEach; h++) {
-    workgroupBarrier();
+  let factor = exp(top - most);
+  weight *= factor;
+  sum = scaled(sum, factor);
+  for (var width = kLanes; width < kSubgroup; width *= 2u) {
+    weight += subgroupShuffleXor(weight, width);
+    sum = across(sum, width);
+  }
+  let subgroup = thread / kSubgroup;
+  if (thread % kSubgroup < kLanes) {
+    let to = subgroup * kD + d;
+    sums[to] = sum.d0;
+    sums[to + 1u] = sum.d1;
+    sums[to + 2u] = sum.d2;
+    sums[to + 3u] = sum.d3;
+    sums[to + 4u] = sum.d4;
+    sums[to + 5u] = sum.d5;
+    sums[to + 6u] = sum.d6;
+    sums[to + 7u] = sum.d7;
     if (lane == 0u) {
-      tops[own] = top[h];
-      weights[own] = weight[h];
+      tops[subgroup] = most;
+      weights[subgroup] = weight;
     }
-    sums[thread * 2u] = sum[h].a;
-    sums[thread * 2u + 1u] = sum[h].b;
-    workgroupBarrier();
-    if (first + h >= kGroup) {
-      break;
+  }
+  workgroupBarrier();
+  for (var i = thread; i < kD; i += kThreads) {
+    var highest = vec4(kNoScore);
+    for (var g = 0u; g < kSubgroups; g++) {
+      highest = max(highest, tops[g]);
     }
-    let out_row = kv_head * kGroup + first + h;
-    for (var d = thread; d < kD; d += kThreads) {
-      var highest = kNoScore;
-      for (var g = 0u; g < kGroups; g++) {
-        highest = max(highest, tops[g]);
-      }
-      var result = 0.0;
-      var total = 0.0;
-      for (var g = 0u; g < kGroups; g++) {
-        let share = exp(tops[g] - highest);
-        result += share * sums[g * (kD / 4u) + d / 4u][d % 4u];
-        total += share * weights[g];
-      }
+    var result = vec4(0.0);
+    var total = vec4(0.0);
+    for (var g = 0u; g < kSubgroups; g++) {
+      let share = exp(tops[g] - highest);
+      result += share * sums[g * kD + i];
+      total += share * weights[g];
+    }
+    for (var h = 0u; h < min(kEach, kGroup - first); h++) {
+      let out_row = kv_head * kGroup + first + h;
       if (kAlone) {
-        y[out_row * kD + d] = result / total;
+        y[out_row * kD + i] = result[h] / total[h];
       } else {
         let at = (out_row * kSplits + group.y) * (kD + 2u);
-        y[at + d] = result;
-        if (d == 0u) {
-          y[at + kD] = highest;
-          y[at + kD + 1u] = total;
+        y[at + i] = result[h];
+        if (i == 0u) {
+          y[at + kD] = highest[h];
+          y[at + kD + 1u] = total[h];
         }
       }
     }
