@@ -29,7 +29,7 @@ const kScale = 0.125f;
 const kCap = 0.0f;
 // end
 
-@group(0) @binding(0) var<storage, read_write> q: array<f32>;
+@group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> k: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> v: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;  // the result, or partials: kD sums, largest score, weight
@@ -56,10 +56,13 @@ var<workgroup> tops: array<vec4<f32>, kSubgroups>;
 var<workgroup> weights: array<vec4<f32>, kSubgroups>;
 var<workgroup> sums: array<vec4<f32>, kSubgroups * kD>;  // [subgroup][dimension]
 
-fn query(kv_head: u32, first: u32, d: u32) -> vec4<f32> {
-  let base = (kv_head * kGroup + first) * kD + d;
-  let last = (min(first + kEach, kGroup) - 1u - first) * kD;
-  return kScale * vec4(q[base], q[base + min(kD, last)], q[base + min(2u * kD, last)], q[base + min(3u * kD, last)]);
+// Dimensions 4i … 4i + 3 of the workgroup's heads: a row a head. Beyond the last head: that one again.
+fn queries(kv_head: u32, first: u32, i: u32) -> mat4x4<f32> {
+  let base = (kv_head * kGroup + first) * (kD / 4u) + i;
+  let last = min(kEach, kGroup - first) - 1u;
+  const stride = kD / 4u;
+  return mat4x4(q[base], q[base + min(1u, last) * stride], q[base + min(2u, last) * stride],
+                q[base + min(3u, last) * stride]);
 }
 
 fn score(a: Eight, key: vec4<u32>) -> vec4<f32> {
@@ -113,9 +116,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let own = thread / kLanes;
   let row = key_row(0u, kv_head);
   let d = lane * 8u;
-  let a = Eight(query(kv_head, first, d), query(kv_head, first, d + 1u), query(kv_head, first, d + 2u),
-                query(kv_head, first, d + 3u), query(kv_head, first, d + 4u), query(kv_head, first, d + 5u),
-                query(kv_head, first, d + 6u), query(kv_head, first, d + 7u));
+  let low = transpose(queries(kv_head, first, lane * 2u)) * kScale;
+  let high = transpose(queries(kv_head, first, lane * 2u + 1u)) * kScale;
+  let a = Eight(low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3]);
   var sum = Eight();
   var top = vec4(kNoScore);
   var weight = vec4(0.0);

@@ -136,6 +136,7 @@ TEST_P(GpuCases, MatchTheReference) {
   Session& s = session();
   const Caps caps = s.caps, best = best_caps(caps);
   std::map<const Kernel*, int> seen, possible;
+  int left_out = 0;
   const std::vector<Case> cases = op_cases(op());
   for (size_t first = 0; first < cases.size();) {
     std::vector<std::unique_ptr<CaseRun>> runs;
@@ -150,6 +151,11 @@ TEST_P(GpuCases, MatchTheReference) {
       for (const Choice& choice : choices(run, best)) ++possible[choice.kernel];
       for (const Choice& choice : list) {
         ++seen[choice.kernel];
+        // Software GPUs take a second to compile a kernel: each variant but the first on every 12th case only.
+        if (caps.gpu.software && choice.variant > 0 && (static_cast<int>(first) + choice.variant) % 12 != 0) {
+          ++left_out;
+          continue;
+        }
         auto made = std::make_unique<GpuCase>(run, caps, choice);
         ASSERT_OK(made->plan);
         ASSERT_EQ(made->plan->steps.size(), 1u) << made->what;
@@ -170,6 +176,7 @@ TEST_P(GpuCases, MatchTheReference) {
       if (HasFailure() && ++failed >= 20) return;
     }
   }
+  if (left_out > 0) std::printf("on a software GPU left out: %d variants of cases\n", left_out);
   for (const Kernel* kernel : kernels(op())) {
     if (kernel->device != Caps::Kind::webgpu || seen[kernel]) continue;
     EXPECT_GT(possible[kernel], 0) << "no case reaches " << kernel->name << " on any GPU";
