@@ -34,7 +34,7 @@ class OnDevice {
     golden_ = &golden;
     WEFT_TRY(device_, make_cpu_device(host_, threads));
     reader_ = std::make_unique<FileReader>(*golden.weights, golden.model);
-    WEFT_CHECK_OK(run(device_->load(golden.model, *reader_, {}, nullptr)));
+    WEFT_CHECK_OK(run(device_->load(golden.model, {}, *reader_, {}, nullptr)));
     std::vector<std::string> disabled;
     if (!passes) disabled = {"*"};
     WEFT_TRY(graph_, run_passes(*golden.model.graph("decode"), golden.model, device_->caps(), disabled));
