@@ -160,7 +160,8 @@ class Verifier {
         if (v == kNoValue || state[v] < 0) continue;
         if (stale[v]) return bad(what, "the newest version of a state", "one that was overwritten");
         const bool reads = node.op == Op::attention && (i == 1 || i == 2);
-        const bool written = std::any_of(writes.begin(), writes.end(), [&](const StateWrite& w) { return w.input == static_cast<int>(i); });
+        const bool written = std::any_of(writes.begin(), writes.end(),
+                                         [&](const StateWrite& w) { return w.input == static_cast<int>(i); });
         if (!reads && !written) return bad(what, "no state as input " + std::to_string(i), "a state");
       }
       for (const auto& [input, result] : writes) {

@@ -24,7 +24,7 @@
 namespace weft {
 
 struct LoadOptions {
-  std::string device = "auto";        // auto (a GPU that is no software, else the CPU: the log says why), cpu, webgpu
+  std::string device = "auto";  // auto (a GPU that is no software, else the CPU: the log says why), cpu, webgpu
   // Of webgpu: adapter, how much of it may be used. What this library sends is checked as it is made.
   DawnOptions gpu{.skip_validation = true};
   int threads = 0;                    // 0: as many as the processor has

@@ -33,8 +33,9 @@ TEST(Program, HelpAndVersion) {
   EXPECT_TRUE(version.out.starts_with("weft ")) << version.out;
   const Ran help = weft({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const char* command : {"generate", "chat", "inspect", "tokenize", "detokenize", "template", "logits",
-                              "perplexity", "bench", "devices", "tune", "verify", "quantize", "synth", "pull", "completion"}) {
+  for (const char* command :
+       {"generate", "chat", "inspect", "tokenize", "detokenize", "template", "logits", "perplexity", "bench", "devices",
+        "tune", "verify", "quantize", "synth", "pull", "completion"}) {
     EXPECT_NE(help.out.find(command), std::string::npos) << command;
     const Ran own = weft({command, "--help"});
     EXPECT_EQ(own.status, 0) << own.err;

@@ -93,8 +93,8 @@ GpuLowering lower_decode(const GpuCall& call) {
 
 int variants_decode(const GpuCall&) { return static_cast<int>(kSplits.size()); }
 
-// One row by lanes that shuffle, up to four heads of a group in a workgroup, so that the cache is read once. Short
-// contexts: one workgroup sees all cells and nothing is to be put together.
+// One row by lanes that shuffle. Short contexts: a workgroup a head sees all cells and nothing is to be put together.
+// Longer ones: splits, up to four heads of a group in a workgroup, so that the cache is read once.
 struct Lanes {
   int64_t alone, split;  // cells up to which a head stays alone; of a split
 };
@@ -116,31 +116,33 @@ GpuLowering lower_lanes(const GpuCall& call) {
   int64_t split = lanes.split;
   while (div_round_up(s.most_cells, split) > kMaxSplits) split *= 2;
   const int64_t splits = div_round_up(s.most_cells, split), each = std::min<int64_t>(s.group, 4);
-  const auto part = [&](bool alone) {
+  const auto constants = [&] {
     Constants c;
     c.line("enable subgroups;");
     s.add(c, call);
-    c.u32("kGroup", s.group).u32("kEach", each).u32("kThreads", 256).u32("kSubgroup", call.caps.gpu.subgroup_max);
-    c.flag("kAlone", alone).u32("kSplit", split).u32("kSplits", splits).f32("kScale", call.op.attrs.scale);
-    GpuDispatch dispatch{"attention_lanes", c.text(), {in(0), in(1), in(2), alone ? out(0) : scratch(0), step()}};
-    if (alone) {
-      dispatch.grid = {Extent{s.kv_heads * div_round_up(s.group, each)}, Extent{}, Extent{}};
-      dispatch.up_to_length = lanes.alone;
-    } else {
-      dispatch.grid = {Extent{s.kv_heads * div_round_up(s.group, each)}, Extent{1, kLengthWord, split}, Extent{}};
-      dispatch.above_length = lanes.alone;
-    }
-    return dispatch;
+    return c.u32("kGroup", s.group).u32("kThreads", 256).f32("kScale", call.op.attrs.scale);
   };
-  GpuLowering lowering{{s.heads * splits * (s.width + 2) * 4}, {part(true)}};
-  if (s.most_cells <= lanes.alone) return lowering;
+  GpuDispatch alone{"attention_head", constants().u32("kUnroll", 4).text(), {in(0), in(1), in(2), out(0), step()}};
+  alone.grid = {Extent{s.heads}, Extent{}, Extent{}};
+  alone.up_to_length = lanes.alone;
+  if (s.most_cells <= lanes.alone) return {{}, {alone}};
+  GpuDispatch parts{"attention_lanes",
+                    constants()
+                        .u32("kEach", each)
+                        .u32("kSubgroup", call.caps.gpu.subgroup_max)
+                        .u32("kSplit", split)
+                        .u32("kSplits", splits)
+                        .text(),
+                    {in(0), in(1), in(2), scratch(0), step()}};
+  parts.grid = {Extent{s.kv_heads * div_round_up(s.group, each)}, Extent{1, kLengthWord, split}, Extent{}};
+  parts.above_length = lanes.alone;
+  GpuLowering lowering{{s.heads * splits * (s.width + 2) * 4}, {std::move(alone), std::move(parts)}};
   Constants c;
   s.add(c, call);
   c.u32("kSplit", split).u32("kSplits", splits);
   GpuDispatch combine{
       "attention_combine", c.text(), {scratch(0), out(0), step()}, {Extent{s.heads}, Extent{}, Extent{}}};
   combine.above_length = lanes.alone;
-  lowering.dispatches.push_back(part(false));
   lowering.dispatches.push_back(std::move(combine));
   return lowering;
 }

@@ -2,8 +2,7 @@
 // attention for one row over a cache of f16, where a subgroup has as many lanes as a key has pieces of 16 bytes: kLanes
 // neighbouring threads hold 8 dimensions each of a cell's key and value, read together, 16 bytes a thread. Scores meet
 // by shuffles, so nothing waits at a barrier until the cells are done; then the thread groups put their parts together.
-// kAlone: one workgroup sees all cells and writes the result; else a split of them, for attention_combine. A workgroup
-// makes up to four heads that share a kv head: vectors of four go across heads. Nothing is an array that a loop indexes:
+// A workgroup takes a split of the cells, for attention_combine, and makes up to four heads that share a kv head: vectors of four go across heads. Nothing is an array that a loop indexes:
 // those are in memory wherever the driver does not unroll.
 // specialise
 enable subgroups;
@@ -14,7 +13,6 @@ const kGroup = 3u;   // heads that share a kv head
 const kEach = 3u;    // of them, how many a workgroup makes, at most 4
 const kSubgroup = 32u;  // lanes of a subgroup, a multiple of kD / 8
 const kThreads = 256u;
-const kAlone = true;
 const kSplit = 512u;
 const kSplits = 4u;
 const kPlain = false;
@@ -32,7 +30,7 @@ const kCap = 0.0f;
 @group(0) @binding(0) var<storage, read_write> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> k: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> v: array<vec4<u32>>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;  // the result, or partials: kD sums, largest score, weight
+@group(0) @binding(3) var<storage, read_write> partials: array<f32>;  // kD sums, largest score, weight
 @group(0) @binding(4) var<storage, read> step: array<i32>;
 
 const kLanes = kD / 8u;
@@ -107,8 +105,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let kv_head = group.x / kChunks;
   let first = group.x % kChunks * kEach;
   let range = seen(0u);
-  let begin = select(max(group.y * kSplit, range.x), range.x, kAlone);
-  let end = select(min((group.y + 1u) * kSplit, range.y), range.y, kAlone);
+  let begin = max(group.y * kSplit, range.x);
+  let end = min((group.y + 1u) * kSplit, range.y);
   if (begin >= end) {
     return;  // attention_combine leaves this split out too
   }
@@ -194,15 +192,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     for (var h = 0u; h < min(kEach, kGroup - first); h++) {
       let out_row = kv_head * kGroup + first + h;
-      if (kAlone) {
-        y[out_row * kD + i] = result[h] / total[h];
-      } else {
-        let at = (out_row * kSplits + group.y) * (kD + 2u);
-        y[at + i] = result[h];
-        if (i == 0u) {
-          y[at + kD] = highest[h];
-          y[at + kD + 1u] = total[h];
-        }
+      let at = (out_row * kSplits + group.y) * (kD + 2u);
+      partials[at + i] = result[h];
+      if (i == 0u) {
+        partials[at + kD] = highest[h];
+        partials[at + kD + 1u] = total[h];
       }
     }
   }

@@ -278,7 +278,7 @@ TEST(CpuDevice, CancelIsSeenBetweenStepsAndTheDeviceGoesOn) {
   EXPECT_ERROR(Code::cancelled, run(toy.device->submit(toy.plan, toy.bindings, &cancel, nullptr)));
   EXPECT_EQ(toy.forward(kTokens, 0), want);
   ToyReader again(toy.model);
-  EXPECT_ERROR(Code::cancelled, run(toy.device->load(toy.model, again, {}, &cancel)));
+  EXPECT_ERROR(Code::cancelled, run(toy.device->load(toy.model, {}, again, {}, &cancel)));
 }
 
 TEST(CpuDevice, BadBindingsAreNamedErrors) {
@@ -305,7 +305,7 @@ TEST(CpuDevice, BadBindingsAreNamedErrors) {
   EXPECT_ERROR(Code::invalid_argument, run(toy.device->submit(other, toy.bindings, nullptr, nullptr)));
   ToyReader half(toy.model);
   half.short_ = true;
-  EXPECT_ERROR(Code::wrong_shape, run(toy.device->load(toy.model, half, {}, nullptr)));
+  EXPECT_ERROR(Code::wrong_shape, run(toy.device->load(toy.model, {}, half, {}, nullptr)));
 }
 
 TEST(CpuDevice, RefusesThreadsAndInstructionSetsThatAreNotThere) {
@@ -340,7 +340,7 @@ TEST(CpuDevice, GivesControlBackDuringLongSteps) {
   Toy toy(1);
   FastClock host;
   auto device = *make_cpu_device(host, 1);
-  ASSERT_OK(run(device->load(toy.model, toy.reader, {}, nullptr)));
+  ASSERT_OK(run(device->load(toy.model, {}, toy.reader, {}, nullptr)));
   const std::pair<std::string, int64_t> sizes[] = {{"N", 2}, {"S", kS}};
   ASSERT_OK(run(device->create_states(toy.model, sizes)));
   ASSERT_OK(run(device->prepare(toy.plan)));

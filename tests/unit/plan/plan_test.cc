@@ -117,8 +117,13 @@ TEST(Plan, ErrorsNameBoundsAndNodes) {
   EXPECT_ERROR(Code::invalid_argument, make_plan(fine, fine.graphs[0], kCpu, {}));
   EXPECT_ERROR(Code::invalid_argument, make_plan(fine, fine.graphs[0], kCpu, {.bounds = {{"T", 0}}}));
   EXPECT_ERROR(Code::invalid_argument, make_plan(fine, fine.graphs[0], kCpu, {.bounds = {{"T", 1}, {"X", 1}}}));
-  const Caps gpu{.kind = Caps::Kind::webgpu, .name = "webgpu"};
-  EXPECT_ERROR(Code::unsupported, make_plan(fine, fine.graphs[0], gpu, {.bounds = {{"T", 1}}}));
+  Model rounds;  // only GPUs round a row inside a matrix product
+  GraphBuilder r(rounds, "r");
+  r.output("y", r.linear(r.input("x", DType::f32, {r.T(), {C}}), r.weight("w", DType::f32, {C, C})));
+  ASSERT_OK(r.finish());
+  ASSERT_OK(make_plan(rounds, rounds.graphs[0], kCpu, {.bounds = {{"T", 1}}}));
+  rounds.graphs[0].nodes[0].attrs.quantized = true;
+  EXPECT_ERROR(Code::unsupported, make_plan(rounds, rounds.graphs[0], kCpu, {.bounds = {{"T", 1}}}));
   fine.graphs[0].values[fine.graphs[0].nodes[0].outputs[0]].index = 5;
   EXPECT_ERROR(Code::invalid_argument, make_plan(fine, fine.graphs[0], kCpu, {.bounds = {{"T", 1}}}));
 }
