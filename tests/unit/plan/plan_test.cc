@@ -119,7 +119,7 @@ TEST(Plan, ErrorsNameBoundsAndNodes) {
   EXPECT_ERROR(Code::invalid_argument, make_plan(fine, fine.graphs[0], kCpu, {.bounds = {{"T", 1}, {"X", 1}}}));
   Model rounds;  // only GPUs round a row inside a matrix product
   GraphBuilder r(rounds, "r");
-  r.output("y", r.linear(r.input("x", DType::f32, {r.T(), {C}}), r.weight("w", DType::f32, {C, C})));
+  r.output("y", r.linear(r.input("x", DType::f32, {r.T(), {32}}), r.weight("w", DType::f32, {C, 32})));
   ASSERT_OK(r.finish());
   ASSERT_OK(make_plan(rounds, rounds.graphs[0], kCpu, {.bounds = {{"T", 1}}}));
   rounds.graphs[0].nodes[0].attrs.quantized = true;
