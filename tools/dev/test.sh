@@ -83,7 +83,7 @@ tier_install() {
   if bash tests/install/run.sh build/release; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
-readonly tiers="lint unit wgsl gpu golden stories cli install tsan"
+readonly tiers="lint unit golden stories cli gpu wgsl install tsan"
 
 run_tests() {
   local passed=0 failed=0 skipped=0 start=$SECONDS tier
