@@ -33,7 +33,8 @@ struct LoadOptions {
   int64_t context = 0;
   DType kv = DType::f16;
   std::vector<std::string> disabled_passes;  // "*": all
-  // Tokens a step while reading the prompt; 0: 128 on a CPU, 512 on a GPU. Results do not depend on it.
+  // Tokens a step while reading the prompt; 0: 128 on a CPU, 512 on a GPU. On a CPU results do not depend on it; on a
+  // GPU steps of 8 tokens or fewer have kernels of their own, whose sums differ in the last digits.
   int64_t prefill_chunk = 0;
   int64_t slots = 1;  // sessions at once
   // Tokens that a GPU samples by itself between two looks of the host, at most 255. 0: as many as take 5 to 50 ms.
