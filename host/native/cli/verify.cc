@@ -27,8 +27,9 @@ constexpr Way kWays[] = {{"all passes, prefill", true, true},
                          {"no passes, prefill", false, true},
                          {"no passes, token by token", false, false}};
 
+// `plans` keeps the plan: the device knows it as long as it lives.
 Task<Result<VerifyReport>> run_way(LanguageModel& model, const ReferenceActivations& reference, const Way& way,
-                                   const Options& o) {
+                                   const Options& o, std::vector<std::unique_ptr<Plan>>& plans) {
   const auto rows = static_cast<int64_t>(reference.ids.size());
   const int64_t chunk = way.whole ? rows : 1;
   std::vector<std::string> disabled;
@@ -36,8 +37,9 @@ Task<Result<VerifyReport>> run_way(LanguageModel& model, const ReferenceActivati
   Device& device = model.device();
   WEFT_CO_TRY(const Graph graph,
               run_passes(*model.model().graph("decode"), model.model(), {device.caps(), chunk}, disabled));
-  WEFT_CO_TRY(const Plan plan, make_plan(model.model(), graph, device.caps(),
-                                         {.bounds = {{"T", chunk}, {"R", chunk}, {"N", 1}, {"S", model.context()}}}));
+  WEFT_CO_TRY(Plan made, make_plan(model.model(), graph, device.caps(),
+                                   {.bounds = {{"T", chunk}, {"R", chunk}, {"N", 1}, {"S", model.context()}}}));
+  const Plan& plan = *plans.emplace_back(std::make_unique<Plan>(std::move(made)));
   const std::vector<std::pair<std::string, int64_t>> sizes{{"N", 1}, {"S", model.context()}};
   WEFT_CO_CHECK_OK(co_await device.create_states(model.model(), sizes));
   WEFT_CO_CHECK_OK(co_await device.prepare(plan));
@@ -56,12 +58,13 @@ Outcome verify(Context& context, const Options& o) {
   LoadOptions options = context.load_options();
   if (context.common.kv.empty()) options.kv = DType::f32;  // the reference keeps its cache in full
   if (options.context == 0) options.context = static_cast<int64_t>(reference.ids.size());
+  std::vector<std::unique_ptr<Plan>> plans;
   WEFT_TRY(const auto model, context.load_model(options));
   VerifyReport all;
   std::string missed;
   for (const Way& way : kWays) {
     if (context.common.no_passes && way.passes) continue;
-    auto report = context.wait(run_way(*model, reference, way, o));
+    auto report = context.wait(run_way(*model, reference, way, o, plans));
     if (!report) return fail(report.error());
     note(format("%-28s %4lld values, %s numbers: largest difference %.2e, relative %.2e  %s", way.name,
                 static_cast<long long>(report->checked), human_count(static_cast<double>(report->elements)).c_str(),
