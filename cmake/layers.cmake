@@ -2,7 +2,11 @@
 add_library(weft_flags INTERFACE)
 target_compile_options(weft_flags INTERFACE -stdlib=libc++ -Wall -Wextra -Wno-missing-field-initializers
                        -fvisibility=hidden $<$<BOOL:${WEFT_WERROR}>:-Werror>)
-target_link_options(weft_flags INTERFACE -stdlib=libc++ -fuse-ld=lld-19 -static-libstdc++ -Wl,--gc-sections)
+if(WASI)
+  target_link_options(weft_flags INTERFACE -stdlib=libc++ -Wl,--gc-sections)
+else()
+  target_link_options(weft_flags INTERFACE -stdlib=libc++ -fuse-ld=lld-19 -static-libstdc++ -Wl,--gc-sections)
+endif()
 target_include_directories(weft_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 if(WEFT_SANITIZE)
   target_compile_options(weft_flags INTERFACE -fsanitize=${WEFT_SANITIZE} -fno-sanitize-recover=all
@@ -23,7 +27,9 @@ target_include_directories(weft_highway SYSTEM INTERFACE ${WEFT_DEPS}/include)
 
 # Dawn is loaded at run time (src/gpu/dawn.cc), so nothing links it and everything else works without it. Its headers come
 # from the system's Dawn if there is one, else from the private prefix.
-find_library(WEFT_SYSTEM_DAWN NAMES libwebgpu_dawn.so.0)
+if(NOT WASI)
+  find_library(WEFT_SYSTEM_DAWN NAMES libwebgpu_dawn.so.0)
+endif()
 set(weft_prefix_lib ${WEFT_DEPS}/prefix/usr/lib/x86_64-linux-gnu)
 set(weft_private_dawn OFF)
 if(NOT WEFT_SYSTEM_DAWN AND EXISTS ${weft_prefix_lib}/libwebgpu_dawn.so.0)
@@ -58,6 +64,11 @@ endfunction()
 function(weft_layer name)
   cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
+  if(WASI)  # where the GPU is JavaScript's (web*.cc), else Dawn's
+    list(FILTER sources EXCLUDE REGEX "/gpu/dawn[^/]*$")
+  else()
+    list(FILTER sources EXCLUDE REGEX "/gpu/web_[^/]*$")
+  endif()
   if(NOT sources)
     add_library(weft_${name} INTERFACE)
     set(scope INTERFACE)

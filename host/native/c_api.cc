@@ -5,7 +5,7 @@
 #include <cstring>
 #include <mutex>
 
-#include "c_api_json.h"
+#include "session/json.h"
 #include "gpu_cache.h"
 #include "native_host.h"
 #include "session/chat.h"

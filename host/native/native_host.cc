@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 // Defined by the object that embeds a model (builtin_model.S) where a program links it; absent otherwise.
@@ -209,6 +210,8 @@ double NativeHost::now() {
 }
 
 Task<void> NativeHost::yield() { co_return; }
+
+int NativeHost::cores() { return static_cast<int>(std::thread::hardware_concurrency()); }
 
 std::unique_ptr<Workers> NativeHost::start_workers(int count, std::function<void(int)> body) {
   if (count <= 0) return nullptr;

@@ -28,6 +28,7 @@ class NativeHost : public Host {
   double now() override;
   Task<void> yield() override;
   // All or none: nullptr if the system refuses a thread. Workers block all signals, so that a handler runs elsewhere.
+  int cores() override;
   std::unique_ptr<Workers> start_workers(int count, std::function<void(int)> body) override;
 
  private:

@@ -52,6 +52,7 @@ class Host {
   virtual double now() = 0;  // seconds on a clock that never goes back
   // Gives control back to the event loop once (a no-op natively): long CPU work awaits it every 50 ms.
   virtual Task<void> yield() = 0;
+  virtual int cores() { return 1; }  // threads that may run at the same time
   // Workers beside the calling thread: calls body(worker) for worker = 1..count on threads of its own and returns
   // an object whose destruction joins them. Each body runs until its owner tells it to end. Null: no threads here.
   virtual std::unique_ptr<class Workers> start_workers(int count, std::function<void(int)> body) = 0;

@@ -39,7 +39,11 @@ class Frames {
   Free* free_[kLargestKept / kStep + 1] = {};
   bool closed_ = false;
 };
+#if defined(__wasm__)
+Frames frames;  // tasks belong to the main thread there
+#else
 thread_local Frames frames;
+#endif
 
 }  // namespace
 

@@ -53,9 +53,9 @@ Result<int64_t> choose_context(const Model& model, int64_t asked) {
 Task<Result<std::unique_ptr<Device>>> open_device(Host& host, const LoadOptions& o) {
   if (o.make_device) co_return o.make_device(host);
   if (o.device != "cpu") {
-    DawnOptions options = o.gpu;
+    GpuOptions options = o.gpu;
     if (o.device == "auto") options.allow_software = false;
-    auto gpu = co_await make_dawn_gpu(host, options);
+    auto gpu = co_await open_gpu(host, options);
     if (gpu) {
       WEFT_CO_TRY(auto device, co_await make_webgpu_device(host, *std::move(gpu)));
       if (auto tuning = o.tuning ? o.tuning(device->caps()) : nullptr) {
@@ -94,6 +94,7 @@ Task<Status> LanguageModel::Impl::prepare() {
                                megabytes(need.weights + need.states + need.activations) + ": weights " +
                                megabytes(need.weights) + ", state for " + std::to_string(context) + " tokens " +
                                megabytes(need.states) + ", working memory " + megabytes(need.activations));
+  if (o.fits) WEFT_CO_CHECK_OK(co_await o.fits(need));
   WEFT_CO_CHECK_OK(co_await device->load(model, plans, *reader, o.progress, o.cancel));
   const std::vector<std::pair<std::string, int64_t>> sizes{{"N", o.slots}, {"S", context}};
   WEFT_CO_CHECK_OK(co_await device->create_states(model, sizes));
@@ -103,7 +104,7 @@ Task<Status> LanguageModel::Impl::prepare() {
   }
   slot_taken.assign(static_cast<size_t>(o.slots), false);
   burst = BurstSize(o.burst);
-  o.progress = nullptr;  // what they refer to need not outlive the load
+  o.progress = nullptr, o.fits = nullptr;  // what they refer to need not outlive the load
   o.cancel = nullptr;
   co_return Status{};
 }

@@ -26,7 +26,7 @@ namespace weft {
 struct LoadOptions {
   std::string device = "auto";  // auto (a GPU that is no software, else the CPU: the log says why), cpu, webgpu
   // Of webgpu: adapter, how much of it may be used. What this library sends is checked as it is made.
-  DawnOptions gpu{.skip_validation = true};
+  GpuOptions gpu{.skip_validation = true};
   int threads = 0;                    // 0: as many as the processor has
   std::optional<CpuLevel> cpu_level;  // force a lower instruction set
   // Cells of the KV cache. 0: the model's own, at most 4096. More than the model's own: invalid_argument.
@@ -42,6 +42,8 @@ struct LoadOptions {
   int64_t burst = 0;
   // The best kernels measured for these caps (of a GPU), nullptr where none were: asked once, before planning.
   std::function<std::shared_ptr<const Tuning>(const Caps&)> tuning;
+  // Asked once what the model will need is known and before anything of it is read: an error ends the load.
+  std::function<Task<Status>(const MemoryUse&)> fits;
   Progress progress;
   const CancelFlag* cancel = nullptr;
   // A device of the caller's own instead of `device`.

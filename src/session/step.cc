@@ -35,7 +35,7 @@ std::span<const std::byte> FileWeightReader::mapped(int weight) {
   if (info.transform != WeightInfo::Transform::none) return {};
   const std::byte* base = weights_->file().source(info.tensor->part).mapped();
   if (!base) return {};
-  return {base + info.tensor->offset, info.tensor->bytes};
+  return {base + info.tensor->offset, static_cast<size_t>(info.tensor->bytes)};
 }
 
 Task<Status> FileWeightReader::read_rows(int weight, int64_t chunk_bytes,

@@ -16,7 +16,7 @@
 
 namespace weft {
 struct LoadOptions;
-struct DawnOptions;
+struct GpuOptions;
 class LanguageModel;
 class TensorFile;
 class Tokenizer;
@@ -49,7 +49,7 @@ class Context {
   Result<std::shared_ptr<TensorFile>> open_model();
   // Of the model that -m names, or of a tokenizer.json (with the tokenizer_config.json beside it).
   Result<std::shared_ptr<const Tokenizer>> open_tokenizer();
-  DawnOptions gpu_options() const;
+  GpuOptions gpu_options() const;
   LoadOptions load_options() const;
   // With a progress bar on a terminal; Ctrl-C stops it.
   Result<std::unique_ptr<LanguageModel>> load_model(LoadOptions options);

@@ -114,10 +114,10 @@ OrderedJson json_of(int number, const Found& found) {
 }
 
 Result<Found> look_at(Context& context, int adapter, bool measure) {
-  DawnOptions options = context.gpu_options();
+  GpuOptions options = context.gpu_options();
   options.adapter = adapter;
   Found found;
-  WEFT_TRY(const std::unique_ptr<Gpu> gpu, context.wait(make_dawn_gpu(context.host, options)));
+  WEFT_TRY(const std::unique_ptr<Gpu> gpu, context.wait(open_gpu(context.host, options)));
   found.info = gpu->info();
   const double begin = seconds_now();
   WEFT_TRY(found.tests, context.wait(test_features(*gpu)));
@@ -138,7 +138,7 @@ Outcome devices(Context& context, const Options& o) {
                                 format("reads %.4g GB/s\n", bandwidth / 1e9)));
   }
   Status status;
-  auto adapters = context.wait(dawn_adapters(context.host));
+  auto adapters = context.wait(gpu_adapters(context.host));
   if (!adapters) status = std::unexpected(adapters.error());
   for (size_t i = 0; adapters && i < adapters->size(); ++i) {
     auto found = look_at(context, static_cast<int>(i), o.measure);

@@ -5,12 +5,12 @@
 
 namespace weft::cli {
 
-DawnOptions Context::gpu_options() const {
+GpuOptions Context::gpu_options() const {
   constexpr std::pair<std::string_view, GpuProfile> kProfiles[] = {{"full", GpuProfile::full},
                                                                    {"chrome", GpuProfile::chrome},
                                                                    {"safari", GpuProfile::safari},
                                                                    {"minimum", GpuProfile::minimum}};
-  DawnOptions options{.adapter = static_cast<int>(common.adapter), .skip_validation = true};
+  GpuOptions options{.adapter = static_cast<int>(common.adapter), .skip_validation = true};
   for (const auto& [name, profile] : kProfiles) {
     if (name == common.caps) options.profile = profile;
   }

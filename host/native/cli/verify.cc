@@ -1,4 +1,5 @@
-// weft verify: every named value of the model against reference activations, along the paths that ship.
+// weft verify: every named value of the model against reference activations, along the paths that ship; without them
+// the GPU's logits against the CPU's.
 #include "session/verify.h"
 
 #include <algorithm>
@@ -7,13 +8,14 @@
 #include "command.h"
 #include "file/tensor_file.h"
 #include "session/session.h"
+#include "verify_steps.h"
 
 namespace weft::cli {
 namespace {
 
 struct Options {
   std::optional<std::string> model, reference;
-  float absolute = 1e-3f, relative = 1e-3f;
+  StepTolerance tolerance;
 };
 
 // The four ways to the same values: the plan that ships and the graph as the model defines it, each with the whole
@@ -43,14 +45,18 @@ Task<Result<VerifyReport>> run_way(LanguageModel& model, const ReferenceActivati
   const std::vector<std::pair<std::string, int64_t>> sizes{{"N", 1}, {"S", model.context()}};
   WEFT_CO_CHECK_OK(co_await device.create_states(model.model(), sizes));
   WEFT_CO_CHECK_OK(co_await device.prepare(plan));
-  const VerifyOptions options{
-      .values = way.passes ? VerifyValues::kept : VerifyValues::all, .absolute = o.absolute, .relative = o.relative};
+  const VerifyOptions options{.values = way.passes ? VerifyValues::kept : VerifyValues::all,
+                              .absolute = o.tolerance.absolute_or(1e-3f),
+                              .relative = o.tolerance.relative_or(1e-3f)};
   co_return co_await verify_activations(reference, chunk, device_step(device, plan), options);
 }
 
 Outcome verify(Context& context, const Options& o) {
   if (o.model) context.common.model = *o.model;
-  if (!o.reference) return usage_error("verify", "--reference is needed");
+  if (!o.reference) {
+    if (context.common.device == "cpu") return usage_error("verify", "--reference is needed on the CPU");
+    return verify_steps(context, o.tolerance);
+  }
   WEFT_TRY(const auto file, context.wait(open_tensor_file(context.host, *o.reference)));
   WEFT_TRY(const ReferenceActivations reference, context.wait(ReferenceActivations::load(*file)));
   if (reference.ids.empty()) return fail(Code::bad_file, *o.reference, "input_ids", "at least one", "none");
@@ -106,13 +112,20 @@ Command verify_command() {
           "Check every intermediate value of a model against a reference",
           "  weft verify model.gguf --reference activations.safetensors\n"
           "  weft verify -m tests/golden/llama --reference tests/golden/llama/activations.safetensors --json\n"
-          "The plan that ships is checked first, then the model without passes; each as prefill and token by token.\n",
+          "  weft verify -m model.gguf --device webgpu\n"
+          "The plan that ships is checked first, then the model without passes; each as prefill and token by token.\n"
+          "Without a reference: logits of a prompt and of 8 decode steps on the GPU, tuned as for bench, against the "
+          "CPU's.\n",
           kModel | kRun | kThreads | kJson,
           [o](Args& args) {
             args.positional("model-file", o->model, "the model; the same as -m").file();
             args.option("--reference", o->reference, "safetensors file with input_ids and named activations").file();
-            args.option("--atol", o->absolute, "largest absolute difference (1e-3)").between(0, 1e9);
-            args.option("--rtol", o->relative, "largest difference as share of the reference (1e-3)").between(0, 1e9);
+            args.option("--atol", o->tolerance.absolute,
+                        "largest absolute difference (1e-3; for the CPU's where not all is f32: 0.1)")
+                .between(0, 1e9);
+            args.option("--rtol", o->tolerance.relative,
+                        "largest difference as share of the reference (1e-3; likewise 0.05)")
+                .between(0, 1e9);
           },
           [o](Context& context) { return verify(context, *o); }};
 }
