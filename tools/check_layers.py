@@ -32,7 +32,7 @@ LAYERS = {
     "session": ["base", "file", "weights", "text", "sample", "graph", "ops", "blocks", "models", "passes", "plan",
                 "cpu", "gpu"],
 }
-HOSTS = {"native": None, "web": ["session"]}  # None: anything
+HOSTS = {"native": None, "web": ["base", "session"]}  # None: anything
 
 # Written by a program: as long as their data.
 GENERATED = {"src/text/unicode_tables.cc"}

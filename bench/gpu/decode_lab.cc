@@ -208,7 +208,7 @@ struct Lab {
     WEFT_CO_TRY(weights, Weights::create(file));
     WEFT_CO_TRY(model, co_await build_model(*weights, {.kv = DType::f16}));
     WEFT_CO_TRY(reader, FileWeightReader::create(weights, model));
-    WEFT_CO_TRY(auto gpu, co_await make_dawn_gpu(host, {.skip_validation = args.unchecked}));
+    WEFT_CO_TRY(auto gpu, co_await open_gpu(host, {.skip_validation = args.unchecked}));
     WEFT_CO_TRY(device, co_await make_webgpu_device(host, std::move(gpu)));
     WEFT_CO_TRY(Plan one, plan(1));
     WEFT_CO_TRY(Plan many, plan(args.prefill));

@@ -5,10 +5,10 @@
 #include <cstring>
 #include <mutex>
 
-#include "session/json.h"
 #include "gpu_cache.h"
 #include "native_host.h"
 #include "session/chat.h"
+#include "session/json.h"
 #include "session/session.h"
 #include "weft/weft.h"
 

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <string>
 #if !defined(__wasm__)
-#include <thread>
 #endif
 
 #include "cpu/pool.h"
@@ -156,11 +155,7 @@ Result<std::unique_ptr<Device>> make_cpu_device(Host& host, int threads, std::op
     return fail(Code::invalid_argument, "cpu", "threads", "0 to " + std::to_string(kMaxThreads),
                 std::to_string(threads));
   }
-#if defined(__wasm__)
-  if (threads == 0) threads = 1;
-#else
-  if (threads == 0) threads = std::clamp<int>(static_cast<int>(std::thread::hardware_concurrency()), 1, kMaxThreads);
-#endif
+  if (threads == 0) threads = std::clamp(host.cores(), 1, kMaxThreads);
   if (level) {
     bool known = false;
     for (CpuLevel available : available_cpu_levels()) known |= available == *level;

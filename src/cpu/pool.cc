@@ -19,16 +19,20 @@ inline void pause() {
 }
 
 inline void sleep_while(std::atomic<uint32_t>& value, uint32_t expected) {
-#if defined(__wasm__)
+#if defined(__wasm_atomics__)
   __builtin_wasm_memory_atomic_wait32(reinterpret_cast<int*>(&value), static_cast<int>(expected), -1);
+#elif defined(__wasm__)
+  (void)value, (void)expected;  // no threads in this build
 #else
   value.wait(expected, std::memory_order_acquire);
 #endif
 }
 
 inline void wake_all(std::atomic<uint32_t>& value) {
-#if defined(__wasm__)
+#if defined(__wasm_atomics__)
   __builtin_wasm_memory_atomic_notify(reinterpret_cast<int*>(&value), ~0u);
+#elif defined(__wasm__)
+  (void)value;
 #else
   value.notify_all();
 #endif

@@ -16,7 +16,7 @@ Task<Result<GgufHeader>> read_header(ByteSource& source) {
   const uint64_t size = source.size();
   if (const std::byte* map = source.mapped()) {
     const uint64_t window = std::min(size, kGgufMaxHeaderBytes);
-    WEFT_CO_TRY(GgufParse parse, parse_gguf({map, window}, size, source.name()));
+    WEFT_CO_TRY(GgufParse parse, parse_gguf({map, static_cast<size_t>(window)}, size, source.name()));
     co_return *std::move(parse.header);
   }
   std::vector<std::byte> window;

@@ -258,7 +258,7 @@ void DawnGpu::lose() {
 
 namespace weft {
 
-Task<Result<std::unique_ptr<Gpu>>> make_dawn_gpu(Host&, DawnOptions options) {
+Task<Result<std::unique_ptr<Gpu>>> open_gpu(Host&, GpuOptions options) {
   WEFT_CO_TRY(DawnDevice device, open_dawn_device(options));
   co_return std::make_unique<dawn::DawnGpu>(std::move(device));
 }

@@ -232,7 +232,7 @@ Status DawnTrouble::take_locked() {
   return fail(error_);
 }
 
-Result<DawnDevice> open_dawn_device(const DawnOptions& options) {
+Result<DawnDevice> open_dawn_device(const GpuOptions& options) {
   auto trouble = std::make_unique<DawnTrouble>();  // outlives the instance, whose end may still report to it
   WEFT_TRY(Instance instance, open_instance());
   auto count = static_cast<int>(instance.adapters.size());
@@ -318,7 +318,7 @@ Result<DawnDevice> open_dawn_device(const DawnOptions& options) {
   return out;
 }
 
-Task<Result<std::vector<GpuInfo>>> dawn_adapters(Host&) {
+Task<Result<std::vector<GpuInfo>>> gpu_adapters(Host&) {
   WEFT_CO_TRY(Instance instance, open_instance());
   std::vector<GpuInfo> out;
   for (Adapter& adapter : instance.adapters) out.push_back(std::move(adapter.info));

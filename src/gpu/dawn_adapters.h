@@ -42,6 +42,6 @@ struct DawnDevice {
   std::unique_ptr<DawnTrouble> trouble;
 };
 
-Result<DawnDevice> open_dawn_device(const DawnOptions& options);
+Result<DawnDevice> open_dawn_device(const GpuOptions& options);
 
 }  // namespace weft

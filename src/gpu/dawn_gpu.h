@@ -1,4 +1,4 @@
-// The class behind make_dawn_gpu: dawn.cc has its life, buffers and bind groups, dawn_compile.cc the kernels,
+// The class behind open_gpu: dawn.cc has its life, buffers and bind groups, dawn_compile.cc the kernels,
 // dawn_commands.cc what is submitted, dawn_reads.cc what comes back. Included by dawn*.cc only.
 //
 // Natively waiting for the GPU is waiting: every task here runs to its end when it is started.

@@ -2,7 +2,7 @@
 // read-backs. dawn.cc implements it natively; in the browser it is JavaScript behind the same calls. Nothing above
 // knows which. Nothing here blocks by contract: what the GPU answers is awaited.
 //
-//   WEFT_CO_TRY(auto gpu, co_await make_dawn_gpu(host, {}));
+//   WEFT_CO_TRY(auto gpu, co_await open_gpu(host, {}));
 //   WEFT_CO_TRY(GpuBuffer x, co_await gpu->create_buffer(4096, "x"));
 //   WEFT_CO_TRY(GpuPipeline scale, co_await gpu->create_pipeline({"scale", wgsl}));
 //   WEFT_CO_TRY(GpuBindGroup group, gpu->create_bind_group(scale, {{{x, 0, 4096}}}));
@@ -119,10 +119,10 @@ inline constexpr uint32_t kMaxTimedPasses = 4096;
 // How much of what the adapter has may be used.
 enum class GpuProfile : uint8_t { full, chrome, safari, minimum };
 
-struct DawnOptions {
+struct GpuOptions {
   GpuProfile profile = GpuProfile::full;
   bool allow_software = true;  // lavapipe, SwiftShader
-  int adapter = 0;             // in the order of dawn_adapters()
+  int adapter = 0;             // in the order of gpu_adapters()
   // As in a browser: accesses outside a binding are clamped, workgroup memory starts as zeros, x / 0 == x. Without it
   // none of these holds and the kernels' inner loops are shorter. Tests say true.
   bool robust = false;
@@ -131,8 +131,8 @@ struct DawnOptions {
 };
 
 // no_device names what was looked for: Dawn's library, a Vulkan driver, an adapter (Dawn's null adapter is none).
-Task<Result<std::unique_ptr<Gpu>>> make_dawn_gpu(Host& host, DawnOptions options);
+Task<Result<std::unique_ptr<Gpu>>> open_gpu(Host& host, GpuOptions options);
 // What each adapter grants to profile full; the fastest first. Adapters of the same name are one.
-Task<Result<std::vector<GpuInfo>>> dawn_adapters(Host& host);
+Task<Result<std::vector<GpuInfo>>> gpu_adapters(Host& host);
 
 }  // namespace weft

@@ -1,6 +1,6 @@
 // The device behind WebGPU: plans as command lists, weights and states in its buffers.
 //
-//   WEFT_CO_TRY(auto gpu, co_await make_dawn_gpu(host, {}));
+//   WEFT_CO_TRY(auto gpu, co_await open_gpu(host, {}));
 //   WEFT_CO_TRY(auto device, co_await make_webgpu_device(host, std::move(gpu)));
 //   co_await device->load(model, plans, reader, progress, &cancel);   // and on as with the CPU's
 #pragma once

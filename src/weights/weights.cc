@@ -142,7 +142,7 @@ Task<Status> Weights::read_rows(const WeightInfo& weight, int64_t chunk_bytes,
     const uint64_t offset = static_cast<uint64_t>(unit) * layout.in;
     std::span<const std::byte> in;
     if (map) {
-      in = {map + offset, count * layout.in};
+      in = {map + offset, static_cast<size_t>(count * layout.in)};
     } else {
       raw.resize(count * layout.in);
       WEFT_CO_CHECK_OK(co_await source.read(w.tensor->offset + offset, raw));
@@ -167,7 +167,7 @@ Task<Result<WeightBytes>> Weights::read(const WeightInfo& weight) {
   WeightBytes result;
   if (weight.transform == Transform::none) {
     if (const std::byte* map = direct(file_->source(weight.tensor->part), *weight.tensor)) {
-      result.bytes = {map, weight.tensor->bytes};
+      result.bytes = {map, static_cast<size_t>(weight.tensor->bytes)};
       co_return std::move(result);
     }
   }

@@ -95,7 +95,7 @@ class GoldenGpu : public testing::TestWithParam<const char*> {
   // SwiftShader takes five seconds to load a model. There, what only varies the above runs for one model of each kind.
   bool slow() {
     if (!slow_) {
-      auto gpu = run(make_dawn_gpu(host_, {}));
+      auto gpu = run(open_gpu(host_, {}));
       slow_ = gpu && (*gpu)->info().software && !(*gpu)->info().f16;
     }
     return *slow_;

@@ -44,7 +44,7 @@ constexpr SamplingOptions kSampled{
 class StoriesGpu : public testing::Test {
  protected:
   void SetUp() override {
-    auto gpu = run(make_dawn_gpu(host_, {}));
+    auto gpu = run(open_gpu(host_, {}));
     if (!gpu && gpu.error().code == Code::no_device && !std::getenv("WEFT_TEST_GPU"))
       GTEST_SKIP() << "skipped: " << gpu.error().message();
     ASSERT_OK(gpu);

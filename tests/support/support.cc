@@ -119,6 +119,8 @@ Task<void> TestHost::yield() {
   co_return;
 }
 
+int TestHost::cores() { return static_cast<int>(std::thread::hardware_concurrency()); }
+
 std::unique_ptr<Workers> TestHost::start_workers(int count, std::function<void(int)> body) {
   return std::make_unique<ThreadWorkers>(count, std::move(body));
 }

@@ -31,6 +31,7 @@ class TestHost : public Host {
   void log(LogLevel level, std::string_view text) override;
   double now() override;
   Task<void> yield() override;
+  int cores() override;
   std::unique_ptr<Workers> start_workers(int count, std::function<void(int)> body) override;
   std::vector<std::string> logged;
   int yields = 0;

@@ -38,7 +38,7 @@ std::vector<uint32_t> numbers(size_t count, uint32_t first) {
 class GpuTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto made = test::run(make_dawn_gpu(host_, {.robust = true}));
+    auto made = test::run(open_gpu(host_, {.robust = true}));
     if (!made && made.error().code == Code::no_device && !std::getenv("WEFT_TEST_GPU"))
       GTEST_SKIP() << "skipped: " << made.error().message();
     ASSERT_OK(made);
@@ -81,12 +81,12 @@ TEST_F(GpuTest, info_is_filled) {
   EXPECT_GE(info.max_workgroup_invocations, 256u);
   EXPECT_EQ(info.subgroups, info.subgroup_min > 0);
   EXPECT_EQ(info.subgroup_matrix, !info.matrices.empty());
-  ASSERT_OK_AND(auto adapters, test::run(dawn_adapters(host_)));
+  ASSERT_OK_AND(auto adapters, test::run(gpu_adapters(host_)));
   ASSERT_FALSE(adapters.empty());
   EXPECT_EQ(adapters[0].name, info.name);
-  EXPECT_ERROR(Code::no_device, test::run(make_dawn_gpu(host_, {.adapter = static_cast<int>(adapters.size())})));
-  EXPECT_ERROR(Code::no_device, test::run(make_dawn_gpu(host_, {.adapter = -1})));
-  if (info.software) EXPECT_ERROR(Code::no_device, test::run(make_dawn_gpu(host_, {.allow_software = false})));
+  EXPECT_ERROR(Code::no_device, test::run(open_gpu(host_, {.adapter = static_cast<int>(adapters.size())})));
+  EXPECT_ERROR(Code::no_device, test::run(open_gpu(host_, {.adapter = -1})));
+  if (info.software) EXPECT_ERROR(Code::no_device, test::run(open_gpu(host_, {.allow_software = false})));
 }
 
 TEST_F(GpuTest, buffers_are_zero_and_round_trip_at_odd_sizes) {
@@ -430,7 +430,7 @@ TEST_F(GpuTest, a_lost_device_says_so_from_every_call) {
   gpu_->lose();
   EXPECT_EQ(gpu_->bytes_in_use() % 4096, 0);
 
-  ASSERT_OK_AND(auto fresh, test::run(make_dawn_gpu(host_, {.robust = true})));
+  ASSERT_OK_AND(auto fresh, test::run(open_gpu(host_, {.robust = true})));
   gpu_ = std::move(fresh);
   x = buffer(16);
   write(x, numbers(4, 9));
@@ -438,7 +438,7 @@ TEST_F(GpuTest, a_lost_device_says_so_from_every_call) {
 }
 
 TEST_F(GpuTest, two_at_once_and_without_checks) {
-  ASSERT_OK_AND(auto other, test::run(make_dawn_gpu(host_, {.robust = false, .skip_validation = true})));
+  ASSERT_OK_AND(auto other, test::run(open_gpu(host_, {.robust = false, .skip_validation = true})));
   GpuBuffer mine = buffer(16);
   write(mine, numbers(4, 1));
   std::swap(gpu_, other);
@@ -455,7 +455,7 @@ TEST_F(GpuTest, two_at_once_and_without_checks) {
 }
 
 TEST_F(GpuTest, profile_minimum_grants_the_defaults_and_no_more) {
-  ASSERT_OK_AND(gpu_, test::run(make_dawn_gpu(host_, {.profile = GpuProfile::minimum, .robust = true})));
+  ASSERT_OK_AND(gpu_, test::run(open_gpu(host_, {.profile = GpuProfile::minimum, .robust = true})));
   const GpuInfo& info = gpu_->info();
   EXPECT_EQ(info.max_buffer_bytes, int64_t{256} << 20);
   EXPECT_EQ(info.max_binding_bytes, int64_t{128} << 20);
@@ -480,7 +480,7 @@ TEST_F(GpuTest, profile_minimum_grants_the_defaults_and_no_more) {
 
 TEST_F(GpuTest, every_profile_opens) {
   for (GpuProfile profile : {GpuProfile::chrome, GpuProfile::safari}) {
-    ASSERT_OK_AND(gpu_, test::run(make_dawn_gpu(host_, {.profile = profile, .robust = true})));
+    ASSERT_OK_AND(gpu_, test::run(open_gpu(host_, {.profile = profile, .robust = true})));
     EXPECT_FALSE(gpu_->info().subgroup_matrix);
     pipeline("twice", kTwice);
   }
@@ -491,8 +491,8 @@ TEST(GpuWithoutDriver, is_no_device) {
   std::string kept = before ? before : "";
   setenv("VK_DRIVER_FILES", "/dev/null", 1);
   test::TestHost host;
-  auto made = test::run(make_dawn_gpu(host, {}));
-  auto listed = test::run(dawn_adapters(host));
+  auto made = test::run(open_gpu(host, {}));
+  auto listed = test::run(gpu_adapters(host));
   before ? setenv("VK_DRIVER_FILES", kept.c_str(), 1) : unsetenv("VK_DRIVER_FILES");
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code, Code::no_device);

@@ -21,7 +21,7 @@ constexpr int kIds = 16, kPositions = 17, kCells = 20;  // words of the step buf
 class SamplerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_OK_AND(gpu_, test::run(make_dawn_gpu(host_, {.robust = true})));
+    ASSERT_OK_AND(gpu_, test::run(open_gpu(host_, {.robust = true})));
     ASSERT_OK_AND(step_, test::run(gpu_->create_buffer(256, "step")));
   }
 

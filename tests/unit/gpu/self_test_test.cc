@@ -117,7 +117,7 @@ TEST(SelfTest, OnlyWhatFailedIsSwitchedOff) {
 TEST(SelfTest, SoftwareGpusPass) {
   test::TestHost host;
   for (bool robust : {false, true}) {
-    auto gpu = test::run(make_dawn_gpu(host, {.robust = robust}));
+    auto gpu = test::run(open_gpu(host, {.robust = robust}));
     if (!gpu && !std::getenv("WEFT_TEST_GPU")) GTEST_SKIP() << "skipped: " << gpu.error().message();
     ASSERT_OK(gpu);
     const int64_t before = (*gpu)->bytes_in_use();

@@ -35,7 +35,7 @@ class Gpus : public testing::Environment {
   void SetUp() override {
     Session& s = session();
     // Not robust: a kernel must not rely on clamped accesses or on zeroed workgroup memory.
-    auto made = test::run(make_dawn_gpu(s.host, {}));
+    auto made = test::run(open_gpu(s.host, {}));
     if (!made) {
       s.error = made.error().message();
       ASSERT_FALSE(std::getenv("WEFT_TEST_GPU")) << s.error;
