@@ -208,5 +208,20 @@ TEST_F(GpuCommands, TuningIsKeptUsedAndIgnoredWhenDamaged) {
   fs::remove(path);
 }
 
+TEST_F(GpuCommands, VerifyHoldsDecodeStepsToTheCpu) {
+  const Ran ran = on_gpu({"verify", "-m", tiny_model(), "--device", "webgpu", "--json"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const OrderedJson json = parse_output(ran);
+  EXPECT_EQ(json["rows"], 9);
+  EXPECT_EQ(json["missed"], 0);
+  EXPECT_GT(json["checked"].get<int64_t>(), 9 * 100);
+  EXPECT_GE(json["same_tokens"].get<int>(), 7);
+  EXPECT_GT(json["deviation"].get<double>(), 100 * json["rms"].get<double>()) << "differences as large as the logits";
+  const Ran strict = on_gpu({"verify", "-m", tiny_model(), "--device", "webgpu", "--atol", "0", "--rtol", "0"});
+  EXPECT_EQ(strict.status, 1);
+  EXPECT_NE(strict.err.find("[mismatch]"), std::string::npos) << strict.err;
+  EXPECT_EQ(on_gpu({"verify", "-m", tiny_model(), "--device", "cpu"}).status, 2);
+}
+
 }  // namespace
 }  // namespace weft::test
