@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <string>
 
 #if defined(__linux__) || defined(__APPLE__)
@@ -17,6 +18,7 @@ Result<Memory> Memory::zeroed(int64_t bytes, bool huge, const char* what) {
   auto refused = [&] {
     return fail(Code::out_of_memory, "cpu", std::string("memory for ") + what, {}, std::to_string(bytes) + " bytes");
   };
+  if (static_cast<uint64_t>(bytes) > std::numeric_limits<size_t>::max() / 2) return refused();  // of 32 bits
 #ifdef WEFT_HAS_MMAP
   void* data = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) return refused();
