@@ -16,6 +16,8 @@ std::vector<Case> rows_cases(Op op);
 std::vector<Case> linear_recurrence_cases();
 std::vector<Case> quantize_rows_cases();
 std::vector<Case> decode_cases(Op op);
+std::vector<Case> large_linear_cases(Op op);
+std::vector<Case> large_decode_cases();
 
 std::vector<Case> op_cases(Op op) {
   switch (op) {
@@ -55,6 +57,12 @@ std::vector<Case> op_cases(Op op) {
   return {};
 }
 
+std::vector<Case> large_cases(Op op) {
+  if (op == Op::linear || op == Op::linear_add) return large_linear_cases(op);
+  if (op == Op::norm_linear) return large_decode_cases();
+  return {};
+}
+
 Graph case_graph(const Case& c) {
   Graph graph;
   graph.name = c.name;
@@ -90,9 +98,10 @@ namespace {
 
 // SplitMix64 (Steele, Lea, Flood 2014), seeded by the case's name and the input.
 struct Random {
+  static constexpr uint64_t kStep = 0x9E3779B97F4A7C15;
   uint64_t state;
   uint64_t next() {
-    uint64_t z = state += 0x9E3779B97F4A7C15;
+    uint64_t z = state += kStep;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
     z = (z ^ z >> 27) * 0x94D049BB133111EB;
     return z ^ z >> 31;
@@ -101,17 +110,29 @@ struct Random {
   // Sum of 12: close enough to normal, and the same bits on every machine.
   float normal() {
     double sum = -6;
-    for (int i = 0; i < 12; ++i) sum += unit();
+    for (int i = 0; i < kDraws; ++i) sum += unit();
     return static_cast<float>(sum);
   }
+  static constexpr int kDraws = 12;
 };
+
+Random random_of(const Case& c, int index) {
+  Random random{static_cast<uint64_t>(index) * 7919 + 17};
+  for (char ch : c.name) random.state = random.state * 1099511628211u + static_cast<unsigned char>(ch);
+  return random;
+}
 
 }  // namespace
 
+void case_floats(const Case& c, int index, int64_t first, std::span<float> out) {
+  Random random = random_of(c, index);
+  random.state += Random::kStep * Random::kDraws * static_cast<uint64_t>(first);
+  for (float& v : out) v = c.in[index].spread * random.normal();
+}
+
 HostTensor case_data(const Case& c, int index) {
   const CaseTensor& tensor = c.in[index];
-  Random random{static_cast<uint64_t>(index) * 7919 + 17};
-  for (char ch : c.name) random.state = random.state * 1099511628211u + static_cast<unsigned char>(ch);
+  Random random = random_of(c, index);
   HostTensor data{.shape = tensor.shape};
   const int64_t n = data.elements();
   data.is_i32 = tensor.dtype == DType::i32;
@@ -123,7 +144,7 @@ HostTensor case_data(const Case& c, int index) {
     }
   } else {
     data.f32.resize(n);
-    for (float& v : data.f32) v = tensor.spread * random.normal();
+    case_floats(c, index, 0, data.f32);
   }
   return data;
 }

@@ -34,14 +34,17 @@ struct Case {
 };
 
 std::vector<Case> op_cases(Op op);
-// Products of the benchmark's models whose weight has more than 5 M elements, up to 622 M. Like op_cases in all else,
-// but their references and data take seconds to minutes: for real GPUs and benchmarks, not for tests on software GPUs.
+// Products with the shapes of the benchmark's models: by 512 tokens, and where the weight has more than 5 M elements
+// (up to 525 M) by one or two. Like op_cases in all else, but their references and data take seconds to minutes: for
+// real GPUs and benchmarks, not for tests on software GPUs.
 std::vector<Case> large_cases(Op op);
 
 // A graph of one node over values of these types. Aborts if a case contradicts the op's shape rules.
 Graph case_graph(const Case& c);
 // Input `index` as floats or i32, the same on every machine. Values of a block type are not yet rounded to it.
 HostTensor case_data(const Case& c, int index);
+// Elements [first, first + out.size()) of a floating-point one.
+void case_floats(const Case& c, int index, int64_t first, std::span<float> out);
 
 // Short forms for the tables.
 inline CaseTensor rows_of_f32(std::vector<int64_t> shape, float spread = 1) {

@@ -110,4 +110,16 @@ std::vector<Case> decode_cases(Op op) {
   return cases;
 }
 
+// The heads of the benchmark's models.
+std::vector<Case> large_decode_cases() {
+  std::vector<Case> cases;
+  const struct {
+    DType format;
+    int64_t vocab, width;
+  } heads[] = {{DType::q8_0, 49152, 576},   {DType::q8_0, 151936, 896},  {DType::q4_0, 128256, 2048},
+               {DType::q8_0, 128256, 2048}, {DType::q4_0, 128256, 4096}, {DType::q8_0, 128256, 4096}};
+  for (const auto& h : heads) cases.push_back(matrix_case(Op::norm_linear, h.format, 1, h.vocab, h.width, true, false));
+  return cases;
+}
+
 }  // namespace weft

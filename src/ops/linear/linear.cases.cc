@@ -93,14 +93,15 @@ std::vector<Case> linear_cases(Op op) {
   return cases;
 }
 
-std::vector<Case> large_cases(Op op) {
+std::vector<Case> large_linear_cases(Op op) {
   std::vector<Case> cases;
-  if (op != Op::linear && op != Op::linear_add) return cases;
   for (const Projection& p : projections(op)) {
-    if (p.n * p.k <= kLarge) continue;
-    for (DType x : {DType::i8_32, DType::f32}) cases.push_back(linear_case(op, x, p.dtype, 1, p.n, p.k, p.bias));
     const bool head = p.n > 32768;  // computed for the last token alone
-    if (!head) cases.push_back(linear_case(op, DType::f32, p.dtype, 2, p.n, p.k, p.bias));
+    for (DType x : {DType::i8_32, DType::f32}) {
+      if (p.n * p.k > kLarge) cases.push_back(linear_case(op, x, p.dtype, 1, p.n, p.k, p.bias));
+      if (!head) cases.push_back(linear_case(op, x, p.dtype, 512, p.n, p.k, p.bias));
+    }
+    if (!head && p.n * p.k > kLarge) cases.push_back(linear_case(op, DType::f32, p.dtype, 2, p.n, p.k, p.bias));
   }
   return cases;
 }

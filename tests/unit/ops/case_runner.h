@@ -30,6 +30,7 @@ struct CaseRun {
   std::vector<HostTensor> values;               // inputs as the kernel will see them, rounded to their types
   std::vector<std::vector<std::byte>> encoded;  // the same as bytes
 
+  CaseRun() = default;  // to be filled in
   explicit CaseRun(const Case& c);
   // The case of row `t` alone.
   CaseRun row(int64_t t) const;
@@ -40,9 +41,6 @@ struct CaseRun {
   // Results of the kernel; `pieces`: how many calls of run() the items are spread over. Reports broken sentinels.
   std::vector<std::vector<float>> run(const Kernel& kernel, CpuLevel level, WeightLayout layout, int pieces,
                                       std::string& damage) const;
-
- private:
-  CaseRun() = default;
 };
 
 }  // namespace weft::test

@@ -1,6 +1,8 @@
 // Every case of every op by every kernel row and every variant that computes it on this GPU, planned and run as a model
 // is, against the op's reference; nothing but the results may be written, and a row's bits do not depend on T or on the
 // other rows. Every specialised kernel is left in WEFT_WGSL_VARIANTS/<driver> for tint.
+//
+// WEFT_TEST_LARGE=all, or a part of their names: also the large cases, with shapes of real models. For real GPUs.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -9,6 +11,7 @@
 
 #include "case_gpu.h"
 #include "gpu_case.h"
+#include "large_case.h"
 #include "support/support.h"
 
 namespace weft::test {
@@ -96,11 +99,25 @@ void compare(const std::vector<float>& got, const std::vector<float>& want, cons
                           << worst << " of the tolerance";
 }
 
+// Row t of a step is what the same plan gives for that row alone. States: a row sees those before it.
+void check_rows_alone(GpuCase& c, Device& device, const std::vector<std::vector<float>>& whole) {
+  const int64_t rows = c.run.rows();
+  if (rows < 2 || c.run.test.in[0].role == CaseTensor::Role::state) return;
+  for (int64_t t : {int64_t{0}, rows / 2, rows - 1}) {
+    ASSERT_OK_AND(const auto alone, test::run(c.compute(device, c.run.row(t))));
+    for (size_t i = 0; i < alone.size(); ++i) {
+      const auto begin = whole[i].begin() + t * static_cast<int64_t>(alone[i].size());
+      EXPECT_TRUE(std::equal(alone[i].begin(), alone[i].end(), begin)) << c.what << " row " << t << " differs alone";
+    }
+  }
+}
+
 void check(GpuCase& c, const std::vector<HostTensor>& want) {
   Session& s = session();
   auto owned = std::make_unique<CaseGpu>(s.shared);
   CaseGpu& gpu = *owned;
   const auto device = make_webgpu_device(s.host, std::move(owned), s.caps);
+  ASSERT_OK(test::run(c.load(*device)));
   ASSERT_OK(test::run(c.prepare(*device)));
   ASSERT_OK_AND(const auto whole, test::run(c.compute(*device, c.run)));
   ++s.runs;
@@ -108,16 +125,37 @@ void check(GpuCase& c, const std::vector<HostTensor>& want) {
   for (size_t i = 0; i < whole.size(); ++i) compare(whole[i], want[i].f32, c);
   ASSERT_OK_AND(const std::string damage, test::run(gpu.damage()));
   EXPECT_EQ(damage, "") << c.what << " wrote behind these buffers";
+  check_rows_alone(c, *device, whole);
+}
 
-  // Row t of a step is what the same plan gives for that row alone. States: a row sees those before it.
-  const int64_t rows = c.run.rows();
-  if (rows < 2 || c.run.test.in[0].role == CaseTensor::Role::state) return;
-  for (int64_t t : {int64_t{0}, rows / 2, rows - 1}) {
-    ASSERT_OK_AND(const auto alone, test::run(c.compute(*device, c.run.row(t))));
-    for (size_t i = 0; i < alone.size(); ++i) {
-      const auto begin = whole[i].begin() + t * static_cast<int64_t>(alone[i].size());
-      EXPECT_TRUE(std::equal(alone[i].begin(), alone[i].end(), begin)) << c.what << " row " << t << " differs alone";
-    }
+// Every choice for a large case; its weight is loaded once.
+void check_large(const Case& test) {
+  Session& s = session();
+  const LargeCase large(test);
+  std::vector<std::unique_ptr<GpuCase>> all;
+  std::vector<GpuShader> shaders;
+  for (const Choice& choice : choices(large.run(), s.caps)) {
+    all.push_back(std::make_unique<GpuCase>(large.run(), s.caps, choice));
+    ASSERT_OK(all.back()->plan);
+    for (GpuShader& shader : all.back()->shaders()) shaders.push_back(std::move(shader));
+  }
+  ASSERT_FALSE(all.empty()) << "no kernel computes " << test.name;
+  ++s.cases;
+  ASSERT_OK(test::run(s.shared.compile(shaders, s.folder)));
+  auto owned = std::make_unique<CaseGpu>(s.shared);
+  CaseGpu& gpu = *owned;
+  const auto device = make_webgpu_device(s.host, std::move(owned), s.caps);
+  ASSERT_OK(test::run(all[0]->load(*device)));
+  for (const auto& c : all) {
+    ASSERT_OK(test::run(c->prepare(*device)));
+    ASSERT_OK_AND(const auto whole, test::run(c->compute(*device, c->run)));
+    ++s.runs;
+    EXPECT_TRUE(std::ranges::all_of(whole[0], [](float v) { return std::isfinite(v); })) << c->what;
+    compare(large.pick(whole[0]), large.reference().f32, *c);
+    ASSERT_OK_AND(const std::string damage, test::run(gpu.damage()));
+    EXPECT_EQ(damage, "") << c->what << " wrote behind these buffers";
+    check_rows_alone(*c, *device, whole);
+    test::run(device->forget(*c->plan));
   }
 }
 
@@ -184,13 +222,33 @@ TEST_P(GpuCases, MatchTheReference) {
   }
 }
 
+class LargeGpuCases : public GpuCases {};
+
+TEST_P(LargeGpuCases, MatchTheReference) {
+  const char* wanted = std::getenv("WEFT_TEST_LARGE");
+  if (!wanted) GTEST_SKIP() << "skipped: WEFT_TEST_LARGE=all, or a part of their names, is for real GPUs";
+  for (const Case& c : large_cases(op())) {
+    if (std::string_view(wanted) != "all" && c.name.find(wanted) == std::string::npos) continue;
+    const double begin = session().host.now();
+    const int runs = session().runs;
+    check_large(c);
+    std::printf("%-44s %3d ways, %5.1f s\n", c.name.c_str(), session().runs - runs, session().host.now() - begin);
+    if (HasFailure()) return;
+  }
+}
+
 TEST_P(GpuCases, OpHasAKernel) {
   const auto on_gpu = [](const Kernel* kernel) { return kernel->device == Caps::Kind::webgpu; };
   if (op() != Op::view) EXPECT_TRUE(std::ranges::any_of(kernels(op()), on_gpu));
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, GpuCases, testing::Range(0, kOpCount),
-                         [](const auto& info) { return std::string(op_name(static_cast<Op>(info.param))); });
+std::string op_of(const testing::TestParamInfo<int>& info) { return std::string(op_name(static_cast<Op>(info.param))); }
+
+INSTANTIATE_TEST_SUITE_P(Ops, LargeGpuCases,
+                         testing::Values(static_cast<int>(Op::linear), static_cast<int>(Op::linear_add),
+                                         static_cast<int>(Op::norm_linear)),
+                         op_of);
+INSTANTIATE_TEST_SUITE_P(Ops, GpuCases, testing::Range(0, kOpCount), op_of);
 
 }  // namespace
 }  // namespace weft::test

@@ -179,13 +179,12 @@ std::vector<GpuShader> GpuCase::shaders() const {
   return list;
 }
 
-Task<Status> GpuCase::prepare(Device& device) {
+Task<Status> GpuCase::load(Device& device) {
   CaseReader reader(run);
   const Plan* const plans[] = {&*plan};
   WEFT_CO_CHECK_OK(co_await device.load(model_, plans, reader, {}, nullptr));
   const std::pair<std::string, int64_t> sizes[] = {{"N", size_of_symbol(run, kN)}, {"S", size_of_symbol(run, kS)}};
-  WEFT_CO_CHECK_OK(co_await device.create_states(model_, sizes));
-  co_return co_await device.prepare(*plan);
+  co_return co_await device.create_states(model_, sizes);
 }
 
 Task<Result<std::vector<std::vector<float>>>> GpuCase::compute(Device& device, const CaseRun& data) {

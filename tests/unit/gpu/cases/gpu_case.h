@@ -26,8 +26,10 @@ class GpuCase {
   Result<Plan> plan;       // fails, or has another kernel, where the choice did not hold
 
   std::vector<GpuShader> shaders() const;
-  // Loads the weights and prepares the plan; then computes the results, of the case itself or of one row of it.
-  Task<Status> prepare(Device& device);
+  // Loads the weights (once a device: other choices of the same case share them) and prepares the plan; then computes
+  // the results, of the case itself or of one row of it.
+  Task<Status> load(Device& device);
+  Task<Status> prepare(Device& device) { return device.prepare(*plan); }
   Task<Result<std::vector<std::vector<float>>>> compute(Device& device, const CaseRun& data);
 
  private:
