@@ -1,5 +1,6 @@
 # ./dev package [PROGRAM…]: a folder that runs on any x86-64 Linux, whatever its C library: program, loader, libraries, Dawn and
-# the Vulkan loader. GPU drivers are the machine's own. Further programs of the build folder, tests say, can be put beside it.
+# the Vulkan loader. GPU drivers are the machine's own; NVIDIA's for Vulkan wants libEGL and libGLdispatch, which a machine
+# without a screen may lack. Further programs of the build folder, tests say, can be put beside it.
 
 # All libraries that these programs and libraries load, and the loader itself, as the prefix's loader resolves them.
 libraries() {
@@ -24,7 +25,8 @@ SCRIPT
 }
 
 package() {
-  local version program name out gpu=("$prefix_lib/libwebgpu_dawn.so.0" "$prefix_lib/libvulkan.so.1")
+  local version program name out
+  local gpu=("$prefix_lib/"{libwebgpu_dawn.so.0,libvulkan.so.1,libEGL.so.1,libGLdispatch.so.0})
   setup
   build_release
   program=$(weft_program)
