@@ -4,7 +4,7 @@ import { WeftError } from "../errors.js";
 import { Download, Mismatch, turn } from "./download.js";
 import { Entries, lockOf, type Sidecar } from "./entries.js";
 import { hold, tryHold, type Held } from "./locks.js";
-import { noRoom, roomNow } from "./room.js";
+import { noRoom } from "./room.js";
 import { Sha256 } from "./sha256.js";
 import type { Remote } from "../sources/remote.js";
 import type { ProgressMeter } from "../sources/progress.js";
@@ -61,6 +61,30 @@ export class CachedSource implements Source {
     return Math.max(size - there, 0);
   }
 
+  // Takes the room for all of it. Another tab that downloads it has done so already.
+  async reserve(): Promise<void> {
+    if (this.entries.folder.where !== "opfs") return;
+    const held = await tryHold(lockOf(this.key));
+    if (!held) return;
+    try {
+      await this.downloader().reserve(await this.entries.settled(this.key));
+    } finally {
+      held.release();
+    }
+  }
+
+  // Gives the room back if nothing came to fill it.
+  async release(): Promise<void> {
+    const held = await tryHold(lockOf(this.key));
+    if (!held) return;
+    try {
+      const part = await this.entries.settled(this.key);
+      if (part && part.loaded === 0 && !part.complete) await this.entries.remove(this.key);
+    } finally {
+      held.release();
+    }
+  }
+
   // From now on reads wait for the download.
   begin(): void {
     this.begun = true;
@@ -104,14 +128,7 @@ export class CachedSource implements Source {
     for (let again = false; ; again = true) {
       if (part?.complete) return part;
       const lines = this.entries.folder.where === "opfs" ? new BroadcastChannel(lockOf(this.key)) : undefined;
-      const download = new Download(this.entries, this.key, this.remote, this.expected, {
-        arrived: (readable, received) => {
-          this.meter.set(this.name, received, "network");
-          lines?.postMessage(received);
-          this.serve(readable);
-        },
-        wanted: () => this.waiters.reduce((least, waiter) => Math.min(least, waiter.end), Infinity),
-      });
+      const download = this.downloader(lines);
       this.download = download;
       try {
         return await download.run(part);
@@ -125,6 +142,17 @@ export class CachedSource implements Source {
         lines?.close();
       }
     }
+  }
+
+  private downloader(lines?: BroadcastChannel): Download {
+    return new Download(this.entries, this.key, this.remote, this.expected, {
+      arrived: (readable, received) => {
+        this.meter.set(this.name, received, "network");
+        lines?.postMessage(received);
+        this.serve(readable);
+      },
+      wanted: () => this.waiters.reduce((least, waiter) => Math.min(least, waiter.end), Infinity),
+    });
   }
 
   private serve(readable: number): void {
@@ -163,8 +191,9 @@ export class CachedSource implements Source {
   }
 
   private async explained(): Promise<WeftError> {
-    const { free, quota } = await roomNow();
-    return noRoom(this.entries, this.url, await this.missing(), free, quota);
+    const journal = (await this.entries.all()).get(this.key);
+    const loaded = journal?.loaded ?? 0;
+    return noRoom(this.entries, this.url, this.remote.size < 0 ? loaded + MB : this.remote.size - loaded, NaN);
   }
 }
 

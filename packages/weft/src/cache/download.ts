@@ -5,6 +5,7 @@
 //   download.read(offset, into)                          // meanwhile: true if these bytes came already
 import { Entries, writeSidecar, type Sidecar } from "./entries.js";
 import type { WritableFile } from "./folder.js";
+import { reserve } from "./room.js";
 import { Sha256 } from "./sha256.js";
 import { retried, Transient } from "../sources/http.js";
 import type { Remote } from "../sources/remote.js";
@@ -48,12 +49,7 @@ export class Download {
 
   async run(part: Sidecar | undefined): Promise<Sidecar> {
     const { folder } = this.entries;
-    const now = Date.now();
-    const { facts, name, target } = this.remote;
-    const sidecar: Sidecar = part ?? {
-      format: 1, url: target.url, name, revision: facts.revision, size: facts.size, complete: false,
-      sha256: this.expected, data: `${this.key}.part`, loaded: 0, hash: this.hash.state(), clean: false, created: now, used: now,
-    };
+    const sidecar = part ?? this.start();
     const file = await folder.writer(`${this.key}.part`);
     const journal = await folder.writer(`${this.key}.part.json`).catch((e) => (file.close(), Promise.reject(e)));
     try {
@@ -68,6 +64,7 @@ export class Download {
         await this.fetch(note);
       } catch (e) {
         try {
+          file.truncate(this.written);
           note(true);
         } catch {
           // No room even for that: the journal stays that of an unclean stop.
@@ -85,13 +82,34 @@ export class Download {
     return this.entries.commit(this.key, sidecar);
   }
 
+  // Makes room for the whole before any of it is fetched. The lock is held.
+  async reserve(part: Sidecar | undefined): Promise<void> {
+    if (part?.complete || this.remote.size < 0) return;
+    if (!part) await this.entries.write(`${this.key}.part.json`, this.start());
+    const file = await this.entries.folder.writer(`${this.key}.part`);
+    try {
+      await reserve(this.entries, this.remote.target.url, file, this.remote.size);
+    } finally {
+      file.close();
+    }
+  }
+
+  private start(): Sidecar {
+    const { facts, name, target } = this.remote;
+    const now = Date.now();
+    return {
+      format: 1, url: target.url, name, revision: facts.revision, size: facts.size, complete: false, sha256: this.expected,
+      data: `${this.key}.part`, loaded: 0, hash: new Sha256().state(), clean: true, created: now, used: now,
+    };
+  }
+
   // Goes on where the part ends. After an unclean stop what is on the disk is hashed again and has to be what came.
   private async resume(file: WritableFile, part: Sidecar): Promise<void> {
     let from = this.remote.facts.revision === "" || part.size !== this.remote.size ? 0 : part.loaded;
     if (from > 0 && !part.clean && !await this.same(file, part)) from = 0;
     this.hash = from > 0 ? Sha256.resume(part.hash) : new Sha256();
     if (this.hash.length !== from) throw new Mismatch(damaged(this.remote.target.url));
-    file.truncate(from);
+    file.truncate(Math.max(this.remote.size, from));
     this.file = file;
     this.written = from;
     this.events.arrived(from, from);

@@ -20,7 +20,7 @@ export interface Sidecar {
   complete: boolean;
   sha256: string; // of the whole; of a part what was announced, or ""
   data: string; // name of the data file while it is complete and not renamed
-  loaded: number; // bytes that are in the data file for sure
+  loaded: number; // bytes that are in the data file for sure; the file itself has its full size from the beginning
   hash: string; // the hash's state after them
   clean: boolean; // the download was stopped in good order, not killed
   created: number; // ms since 1970
@@ -108,9 +108,9 @@ export class Entries {
     return sidecar;
   }
 
-  // Sidecars first: what is left if this is stopped halfway counts as nothing.
+  // The data first: it cannot go while it is in use, and a sidecar without data counts as nothing.
   async remove(key: string): Promise<void> {
-    for (const end of ["json", "part.json", "data", "part"]) await this.folder.remove(`${key}.${end}`);
+    for (const end of ["data", "part", "json", "part.json"]) await this.folder.remove(`${key}.${end}`);
   }
 
   // Files that belong to no entry: left by a removal that was stopped.

@@ -1,9 +1,13 @@
 // Whether a model has room in the origin's storage, and what to say if not.
 //
 //   await needRoom(entries, url, bytes);                       // or WeftError quota-exceeded with figures
+//   await reserve(entries, url, file, bytes);                  // the same, for sure
 //   const { persisted, reason } = await askPersistence();      // on the page: workers cannot ask
+import { WeftError } from "../errors.js";
 import type { Entries } from "./entries.js";
+import type { WritableFile } from "./folder.js";
 import { fail, wordsOf } from "../sources/fail.js";
+import { MB } from "../sources/source.js";
 
 const spare = 4 << 20; // sidecars, and what the browser counts beside the bytes
 
@@ -19,23 +23,48 @@ export async function roomNow(): Promise<Room> {
   return { quota, free: Math.max(quota - usage, 0) };
 }
 
+// By the browser's estimate. Chromium's is coarse (usage + 10 GB), so files are given their full size at once, too.
 export async function needRoom(entries: Entries, name: string, bytes: number): Promise<void> {
   if (entries.folder.where !== "opfs" || bytes <= 0) return;
-  const { quota, free } = await roomNow();
-  if (bytes + spare > free) throw await noRoom(entries, name, bytes + spare, free, quota);
+  const { free } = await roomNow();
+  if (bytes + spare > free) throw await noRoom(entries, name, bytes + spare, free);
 }
 
-// quota-exceeded, with what is missing and what could go.
-export async function noRoom(entries: Entries, name: string, bytes: number, free: number, quota: number) {
-  const others = [...(await entries.all()).values()].sort((a, b) => a.used - b.used);
-  const listed = others.slice(0, 5).map((e) =>
+// Gives a file its full size, or tells how much of it there is room for.
+export async function reserve(entries: Entries, name: string, file: WritableFile, size: number): Promise<void> {
+  const start = file.size();
+  if (size <= start) return;
+  const fits = (bytes: number) => {
+    try {
+      file.truncate(bytes);
+      return true;
+    } catch (e) {
+      if (!WeftError.is(e, "quota-exceeded")) throw e;
+      return false;
+    }
+  };
+  if (fits(size)) return;
+  let low = start, high = size;
+  while (high - low > MB) {
+    const middle = low + Math.floor((high - low) / 2);
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  file.truncate(start);
+  throw await noRoom(entries, name, size - start, low - start);
+}
+
+// quota-exceeded, with what is missing and what could go. free: NaN if nobody knows.
+export async function noRoom(entries: Entries, name: string, bytes: number, free: number): Promise<WeftError> {
+  const others = [...(await entries.all()).values()].filter((e) => e.complete || e.loaded > 0);
+  const listed = others.sort((a, b) => a.used - b.used).slice(0, 5).map((e) =>
     `${e.name} (${sizeText(e.complete ? e.size : e.loaded)}${e.complete ? "" : ", in part"}, ${ageText(e.used)})`);
   const more = others.length > 5 ? ` and ${others.length - 5} more` : "";
   const hint = others.length === 0
     ? "free space on the disk, allow the site more storage, or load without the cache ({ cache: false })"
     : `delete from the cache: ${listed.join(", ")}${more}; or load without the cache ({ cache: false })`;
-  return fail("quota-exceeded", name, "room in the cache", sizeText(bytes),
-    `${sizeText(free)} free of ${sizeText(quota)}: ${sizeText(Math.max(bytes - free, 0))} are missing`, hint);
+  const found = Number.isNaN(free) ? "less" : `${sizeText(free)}: ${sizeText(Math.max(bytes - free, 0))} are missing`;
+  return fail("quota-exceeded", name, "room in the cache", sizeText(bytes), found, hint);
 }
 
 export function sizeText(bytes: number): string {

@@ -191,9 +191,13 @@ class Loading {
     try {
       let bytes = 0;
       for (const file of this.files) bytes += await file.missing();
-      const room = () => needRoom(this.entries, this.files[0]!.name, bytes);
+      const room = async () => {
+        await needRoom(this.entries, this.files[0]!.url, bytes);
+        for (const file of this.files) await file.reserve();
+      };
       await room().catch(() => this.removeOutdated().then(room));
     } catch (e) {
+      await this.release();
       this.end.reject(e);
       throw e;
     }
@@ -208,8 +212,16 @@ class Loading {
       else await file.fetchAll(this.signal).catch((error: unknown) => (failure = { error }));
     }
     this.meter.tell();
-    if (failure) throw failure.error;
+    if (failure) {
+      await this.release();
+      throw failure.error;
+    }
     await this.removeOutdated();
+  }
+
+  private async release(): Promise<void> {
+    if (this.entries.folder.where !== "opfs") return;
+    for (const file of this.files) await file.release().catch(() => {}); // the error that led here says more
   }
 
   // Other revisions of the same files: nobody can ask for them any more.

@@ -33,7 +33,7 @@ export class Remote implements Source {
   // One request, for the first block.
   static async open(target: Target): Promise<Remote> {
     const { url } = target;
-    const answer = await request(target, { from: 0, to: MB });
+    const answer = await request(target, { from: 0, to: MB, attempts: 3 });
     let { facts } = answer;
     const name = baseName(url);
     if (!answer.ranged) return new Remote(target, name, facts, chunksOf(target, answer.response, patience));
@@ -164,7 +164,8 @@ export class Remote implements Source {
       while (stop <= cut && stop - k < aheadBlocks && !this.blocks.has(stop)) stop++;
       const run = this.fetchRun(k, stop);
       for (let i = k; i < stop; i++) {
-        const block = run.then((bytes) => bytes.subarray((i - k) * MB, (i - k + 1) * MB));
+        const from = (i - k) * MB;
+        const block = run.then((bytes) => bytes.subarray(from, from + MB));
         block.then((bytes) => this.blocks.get(i) === block && this.blocks.set(i, bytes),
           () => this.blocks.get(i) === block && this.blocks.delete(i));
         this.blocks.set(i, block);
