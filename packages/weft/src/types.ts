@@ -2,7 +2,6 @@
  * Every type of the package's interface that is no class. Times are milliseconds, sizes bytes, speeds tokens or bytes a
  * second, unless a name says otherwise.
  */
-import type { WeftErrorCode } from "./error_codes.js";
 
 // ---- engine ----
 
@@ -208,7 +207,7 @@ export interface SamplingOptions {
 }
 
 export interface GenerateOptions extends SamplingOptions {
-  /** -1: until the model ends or the context is full. Default: 256. */
+  /** Tokens at most; -1: until the model ends or the context is full. Default: -1. */
   maxTokens?: number;
   /** Ends before any of these texts: neither it nor what follows is part of the answer. */
   stop?: string | readonly string[];
@@ -308,45 +307,7 @@ export interface ChatOptions extends GenerateOptions {
 
 // ---- cache ----
 
-export interface CacheEntry {
-  /** Name for `delete`. */
-  key: string;
-  url: string;
-  /** Revision or ETag, as the server gave it; may be empty. */
-  version: string;
-  /** Of the whole file. */
-  bytes: number;
-  /** Of it that are there; fewer than `bytes` for a download that was stopped. */
-  loaded: number;
-  complete: boolean;
-  /** In hexadecimal digits; empty until complete. */
-  sha256: string;
-  /** Milliseconds since 1970. */
-  created: number;
-  used: number;
-}
-
-export interface CacheUsage {
-  /** "memory" where the origin private file system is absent: nothing outlives the page, and `reason` says why. */
-  place: "opfs" | "memory" | "files";
-  /** Of all entries. */
-  bytes: number;
-  entries: number;
-  /** What the browser grants this origin in all, and what of it is used by anything; 0 if it does not tell. */
-  quota: number;
-  used: number;
-  /** The browser promised not to evict it. */
-  persisted: boolean;
-  reason: string;
-}
-
-/** What crosses workers as an error. */
-export interface ErrorInfo {
-  code: WeftErrorCode;
-  message: string;
-  hint: string;
-  where: string;
-}
+export type { CacheEntry, CacheUsage } from "./cache/cache.js";
 
 // ---- OpenAI's shapes ----
 
