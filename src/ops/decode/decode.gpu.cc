@@ -2,7 +2,7 @@
 // linear, linear_add, norm_linear, norm_gated_linear and norm_qkv for T = 1.
 #include <algorithm>
 
-#include "ops/gpu_kernel.h"
+#include "ops/gpu_grid.h"
 #include "ops/linear/planes.h"
 
 namespace weft {
@@ -78,7 +78,9 @@ Tile default_tile(int64_t n, int64_t units) {
 }
 
 Tile tile_of(const GpuCall& call, int64_t n, int x, int w) {
-  return call.variant == 0 ? default_tile(n, units_of(call.op, x, w)) : kTiles[call.variant - 1];
+  Tile tile = call.variant == 0 ? default_tile(n, units_of(call.op, x, w)) : kTiles[call.variant - 1];
+  while (div_round_up(n, tile.rows()) > kMaxWorkgroups) tile.per_lane *= 2;  // heads of large vocabularies
+  return tile;
 }
 int matvec_variants(const GpuCall&) { return kTileCount + 1; }
 
