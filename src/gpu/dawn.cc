@@ -32,8 +32,6 @@ std::string one_line(std::string text) {
   return text;
 }
 
-std::string bytes_text(int64_t bytes) { return std::to_string(bytes) + " bytes"; }
-
 DawnGpu::~DawnGpu() {
   // A hung GPU would hang its destruction too, and callbacks may still come: all of it stays.
   if (hung_) {
@@ -141,16 +139,12 @@ void DawnGpu::drop_buffer(WGPUBuffer handle, int64_t bytes) {
 
 Task<Result<GpuBuffer>> DawnGpu::create_buffer(int64_t bytes, std::string label) {
   WEFT_CO_CHECK_OK(trouble_.take());
-  if (bytes <= 0 || bytes % 4 != 0)
-    co_return fail(Code::invalid_argument, label, "the size of a buffer", "a multiple of 4 above 0", bytes_text(bytes));
-  if (bytes > d_.info.max_buffer_bytes)
-    co_return fail(Code::out_of_memory, label, "the size of a buffer",
-                   "at most " + bytes_text(d_.info.max_buffer_bytes), bytes_text(bytes));
+  WEFT_CO_CHECK_OK(check_buffer_size(d_.info, bytes, label));
   WEFT_CO_TRY(WGPUBuffer handle, make_buffer(bytes,
                                              WGPUBufferUsage_Storage | WGPUBufferUsage_Uniform |
                                                  WGPUBufferUsage_CopySrc | WGPUBufferUsage_CopyDst,
                                              label));
-  co_return GpuBuffer{buffers_.add({handle, bytes, std::move(label)})};
+  co_return GpuBuffer{buffers_.add({{bytes, std::move(label)}, handle})};
 }
 
 void DawnGpu::destroy(GpuBuffer buffer) {
@@ -172,12 +166,7 @@ void DawnGpu::destroy(GpuBindGroup group) {
 // The buffer, if it has these bytes and they can be copied.
 Result<Buffer*> DawnGpu::find(GpuBuffer buffer, int64_t offset, int64_t bytes, const char* what) {
   Buffer* found = buffers_.find(static_cast<uint32_t>(buffer));
-  if (!found || !found->handle)
-    return fail(Code::invalid_argument, "GPU", what, "a buffer",
-                "handle " + std::to_string(static_cast<uint32_t>(buffer)));
-  if (offset < 0 || bytes < 0 || offset % 4 || bytes % 4 || offset > found->bytes || bytes > found->bytes - offset)
-    return fail(Code::invalid_argument, found->label, what, "multiples of 4 inside " + bytes_text(found->bytes),
-                bytes_text(bytes) + " from " + std::to_string(offset));
+  WEFT_CHECK_OK(check_part(found, buffer, offset, bytes, what));
   return found;
 }
 
@@ -187,39 +176,18 @@ Result<GpuBindGroup> DawnGpu::create_bind_group(GpuPipeline pipeline, std::span<
   if (!p)
     return fail(Code::invalid_argument, "GPU", "making a bind group", "a pipeline",
                 "handle " + std::to_string(static_cast<uint32_t>(pipeline)));
-  auto wrong = [&](size_t binding, std::string expected, std::string found) {
-    return fail(Code::invalid_argument, p->label, "binding " + std::to_string(binding), std::move(expected),
-                std::move(found));
-  };
+  auto find = [this](GpuBuffer b) { return buffers_.find(static_cast<uint32_t>(b)); };
+  WEFT_CHECK_OK(check_ranges(p->label, p->bindings, ranges, d_.info, d_.uniforms, find));
   std::vector<WGPUBindGroupEntry> entries;
   for (const WgslBinding& b : p->bindings) {
-    if (b.number >= ranges.size() || ranges[b.number].buffer == GpuBuffer::none)
-      return wrong(b.number, "a range", "none");
     const GpuRange& range = ranges[b.number];
-    Buffer* buffer = buffers_.find(static_cast<uint32_t>(range.buffer));
-    if (!buffer) return wrong(b.number, "a buffer", "handle " + std::to_string(static_cast<uint32_t>(range.buffer)));
-    bool uniform = b.kind == WgslBinding::uniform;
-    int64_t alignment = uniform ? d_.uniform_alignment : d_.info.offset_alignment;
-    if (range.offset < 0 || range.offset % alignment)
-      return wrong(b.number, "an offset that is a multiple of " + std::to_string(alignment),
-                   std::to_string(range.offset));
-    if (range.bytes <= 0 || range.bytes % 4 || range.offset > buffer->bytes ||
-        range.bytes > buffer->bytes - range.offset)
-      return wrong(b.number, "a multiple of 4 above 0 inside " + bytes_text(buffer->bytes) + " of " + buffer->label,
-                   bytes_text(range.bytes) + " from " + std::to_string(range.offset));
-    int64_t most = uniform ? d_.max_uniform_bytes : d_.info.max_binding_bytes;
-    if (range.bytes > most) return wrong(b.number, "at most " + bytes_text(most), bytes_text(range.bytes));
     WGPUBindGroupEntry entry = WGPU_BIND_GROUP_ENTRY_INIT;
     entry.binding = b.number;
-    entry.buffer = buffer->handle;
+    entry.buffer = find(range.buffer)->handle;
     entry.offset = static_cast<uint64_t>(range.offset);
     entry.size = static_cast<uint64_t>(range.bytes);
     entries.push_back(entry);
   }
-  for (size_t i = 0; i < ranges.size(); ++i)
-    if (ranges[i].buffer != GpuBuffer::none &&
-        std::ranges::find(p->bindings, i, &WgslBinding::number) == p->bindings.end())
-      return wrong(i, "no range: the kernel declares no such binding", bytes_text(ranges[i].bytes));
 
   WGPUBindGroupDescriptor descriptor = WGPU_BIND_GROUP_DESCRIPTOR_INIT;
   descriptor.label = dawn_text(std::string_view(p->label));

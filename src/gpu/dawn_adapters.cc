@@ -267,8 +267,7 @@ Result<DawnDevice> open_dawn_device(const GpuOptions& options) {
 
   std::vector<WGPUFeatureName> features = device_features(out.info);
   WGPULimits limits = device_limits(adapter, out.info);
-  out.uniform_alignment = limits.minUniformBufferOffsetAlignment;
-  out.max_uniform_bytes = static_cast<int64_t>(limits.maxUniformBufferBindingSize);
+  out.uniforms = {limits.minUniformBufferOffsetAlignment, static_cast<int64_t>(limits.maxUniformBufferBindingSize)};
   WGPUDeviceDescriptor descriptor = WGPU_DEVICE_DESCRIPTOR_INIT;
   descriptor.nextInChain = &toggles.chain;
   descriptor.label = dawn_text("weft");

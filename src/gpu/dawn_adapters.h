@@ -6,7 +6,7 @@
 #include <mutex>
 
 #include "gpu/dawn_procs.h"
-#include "gpu/gpu.h"
+#include "gpu/gpu_checks.h"
 
 namespace weft {
 
@@ -37,8 +37,7 @@ struct DawnDevice {
   WGPUAdapter adapter = nullptr;
   WGPUDevice device = nullptr;
   GpuInfo info;
-  uint32_t uniform_alignment = 256;
-  int64_t max_uniform_bytes = 0;
+  GpuUniformLimits uniforms;
   std::unique_ptr<DawnTrouble> trouble;
 };
 

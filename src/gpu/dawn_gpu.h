@@ -5,15 +5,13 @@
 #pragma once
 
 #include "gpu/dawn_adapters.h"
+#include "gpu/gpu_checks.h"
 #include "gpu/slots.h"
-#include "gpu/wgsl_bindings.h"
 
 namespace weft::dawn {
 
-struct Buffer {
+struct Buffer : GpuBufferFacts {
   WGPUBuffer handle = nullptr;
-  int64_t bytes = 0;
-  std::string label;
 };
 
 struct Pipeline {
@@ -46,7 +44,6 @@ struct Compile {
 
 // Dawn's messages have several lines; an error has one.
 std::string one_line(std::string text);
-std::string bytes_text(int64_t bytes);  // "N bytes"
 
 class DawnGpu final : public Gpu {
  public:
