@@ -2,6 +2,8 @@
 //
 //   kernel_bench [threads] [q8_0|q4_0|…] [seconds a figure] [level] [megabytes of weights: 160, at least 32]
 //
+// In WebAssembly (preset wasm): node bench/kernels/run.mjs build/wasm/bench/kernels/kernel_bench.wasm 1 q8_0
+//
 // A line a shape: T = 1 in GB/s of weights (30 copies one after the other, as the layers of a model are read), T = 128
 // in billion multiply-adds a second; then the sum over the model as tokens/s without attention.
 #include <chrono>
@@ -9,7 +11,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#ifndef __wasi__
 #include <thread>
+#endif
 
 #include "base/half.h"
 #include "cpu/memory.h"
@@ -27,6 +31,9 @@ class ThreadHost : public Host {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }
   Task<void> yield() override { co_return; }
+#ifdef __wasi__
+  std::unique_ptr<Workers> start_workers(int, std::function<void(int)>) override { return nullptr; }
+#else
   std::unique_ptr<Workers> start_workers(int count, std::function<void(int)> body) override {
     struct Threads : Workers {
       std::vector<std::thread> threads;
@@ -38,6 +45,7 @@ class ThreadHost : public Host {
     for (int i = 1; i <= count; ++i) made->threads.emplace_back(body, i);
     return made;
   }
+#endif
 };
 
 struct Bench {
@@ -163,8 +171,8 @@ int main_of(int argc, char** argv) {
     const double one = bench.time(s.n, s.k, 1), many = bench.time(s.n, s.k, 128);
     const double bytes = static_cast<double>(s.n * row_bytes(dtype, s.k)),
                  macs = 128.0 * static_cast<double>(s.n * s.k);
-    std::printf("%6ld x %-5ld T=1 %7.1f us %6.2f GB/s   T=128 %8.1f us %6.1f GMAC/s\n", s.n, s.k, one * 1e6,
-                bytes / one / 1e9, many * 1e6, macs / many / 1e9);
+    std::printf("%6lld x %-5lld T=1 %7.1f us %6.2f GB/s   T=128 %8.1f us %6.1f GMAC/s\n", static_cast<long long>(s.n),
+                static_cast<long long>(s.k), one * 1e6, bytes / one / 1e9, many * 1e6, macs / many / 1e9);
     decode += s.layers * one;
     // Logits are made for one row of a prompt.
     prefill += s.logits ? one : s.layers * many;

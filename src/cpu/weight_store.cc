@@ -33,7 +33,7 @@ class Packer {
         pool_(pool),
         out_(out),
         row_bytes_(row_bytes(decl.dtype, decl.shape.empty() ? 1 : decl.shape.back())),
-        rows_(layout_bytes(decl.dtype, decl.shape, layout) / std::max<int64_t>(1, row_bytes_)),
+        rows_(layout_bytes(decl.dtype, decl.shape, WeightLayout::row_major) / std::max<int64_t>(1, row_bytes_)),
         group_(layout == WeightLayout::row_major ? 1 : kGroup) {}
 
   Status add(int64_t first_row, std::span<const std::byte> bytes) {
@@ -59,6 +59,7 @@ class Packer {
   }
 
   bool complete() const { return next_ == rows_ && partial_.empty(); }
+  int64_t rows() const { return rows_; }
   int64_t rows_done() const { return next_; }
 
  private:
@@ -86,6 +87,7 @@ Task<Status> WeightStore::convert(const Model& model, int index, WeightReader& r
                                   const Progress& progress, const CancelFlag* cancel, int64_t& done) {
   const WeightDecl& decl = model.weights[index];
   Packer packer(decl, weights_[index].layout, pool, weights_[index].data);
+  const int64_t before = done;
   auto sink = [&](int64_t first_row, std::span<const std::byte> rows) -> Status {
     if (cancel && cancel->cancelled()) return fail(Code::cancelled, decl.name, "loading");
     const double begin = host.now();
@@ -95,7 +97,8 @@ Task<Status> WeightStore::convert(const Model& model, int index, WeightReader& r
       huge_pages_ = false;
       converted_.use_small_pages(weights_[index].data - converted_.data());
     }
-    done += static_cast<int64_t>(rows.size());
+    done = before + packer.rows_done() * (layout_bytes(decl.dtype, decl.shape, weights_[index].layout) /
+                                          std::max<int64_t>(1, packer.rows()));
     if (progress) progress(done, bytes_);
     return {};
   };

@@ -142,6 +142,7 @@ WeightLayout layout_for(DType dtype, std::span<const int64_t> shape, const Caps&
 
 int64_t layout_bytes(DType dtype, std::span<const int64_t> shape, WeightLayout layout) {
   if (layout == WeightLayout::planes) return planes_of(dtype, shape[0], shape[1]).bytes;
+  if (layout == WeightLayout::rows16) return rows16::bytes(dtype, shape[0], shape[1]);
   int64_t rows = 1;
   for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
   return rows * row_bytes(dtype, shape.empty() ? 1 : shape.back());
@@ -156,12 +157,12 @@ void pack_rows(DType dtype, std::span<const int64_t> shape, WeightLayout layout,
                 plane_rows(planes, reinterpret_cast<uint8_t*>(out), first_row));
     return;
   }
-  out += first_row * bytes;
   if (layout == WeightLayout::row_major) {
-    std::memcpy(out, in, static_cast<size_t>(rows * bytes));
+    std::memcpy(out + first_row * bytes, in, static_cast<size_t>(rows * bytes));
     return;
   }
   CHECK(first_row % rows16::kRows == 0 && rows % rows16::kRows == 0);
+  out += rows16::bytes(dtype, first_row, k);
   rows16::pack(dtype, k, rows, reinterpret_cast<const uint8_t*>(in), reinterpret_cast<uint8_t*>(out));
 }
 

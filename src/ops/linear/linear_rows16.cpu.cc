@@ -1,4 +1,6 @@
-// linear and linear_add over weights in the layout rows16: Q8_0 and Q4_0, integer products.
+// linear and linear_add over weights in the layout rows16: Q8_0 and Q4_0, integer products. WebAssembly has its own:
+// linear_rows16.simd128.cc.
+#ifndef __wasm__
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/linear/linear_rows16.cpu.cc"
 #include "ops/linear/tile-inl.h"
@@ -116,3 +118,4 @@ extern const Kernel kLinearAddRows16Q4{.name = "linear_add.rows16_q4_0",
                                        .scratch_bytes = q4_scratch};
 }  // namespace weft
 #endif
+#endif  // __wasm__

@@ -203,9 +203,11 @@ std::vector<std::vector<float>> CaseRun::run(const Kernel& kernel, CpuLevel leve
       continue;
     }
     TensorRef ref = describe(node.inputs[i]);
-    memory.emplace_back(static_cast<int64_t>(encoded[i].size()), 0);
+    const bool matrix = test.in[i].role == CaseTensor::Role::weight && test.in[i].shape.size() == 2;
+    memory.emplace_back(
+        matrix ? layout_bytes(ref.dtype, test.in[i].shape, layout) : static_cast<int64_t>(encoded[i].size()), 0);
     ref.data = memory.back().data();
-    if (test.in[i].role == CaseTensor::Role::weight && test.in[i].shape.size() == 2) {
+    if (matrix) {
       ref.layout = layout;
       pack_rows(ref.dtype, test.in[i].shape, layout, 0, test.in[i].shape[0], encoded[i].data(), ref.data);
     } else if (!encoded[i].empty()) {

@@ -125,9 +125,8 @@ TEST(Kernels, PackedRowsUnpackToTheFormatsValues) {
     HostTensor data = case_data(c, 0);
     const auto bytes = encode(dtype, data);
     const auto want = decode(dtype, bytes.data(), 48 * 96, 96);
-    std::vector<std::byte> packed(bytes.size());
     const std::vector<int64_t> shape{48, 96};
-    ASSERT_EQ(layout_bytes(dtype, shape, WeightLayout::rows16), static_cast<int64_t>(bytes.size()));
+    std::vector<std::byte> packed(static_cast<size_t>(layout_bytes(dtype, shape, WeightLayout::rows16)));
     const size_t row = bytes.size() / 48;
     pack_rows(dtype, shape, WeightLayout::rows16, 16, 32, bytes.data() + 16 * row, packed.data());
     pack_rows(dtype, shape, WeightLayout::rows16, 0, 16, bytes.data(), packed.data());

@@ -65,6 +65,9 @@ std::vector<float> evaluate(CpuLevel level, int function, const std::vector<floa
   } else {
     HWY_NAMESPACE::evaluate(static_cast<Function>(function), x.data(), f.data(), y.data(), n);
   }
+#else
+  (void)level;
+  HWY_NAMESPACE::evaluate(static_cast<Function>(function), x.data(), f.data(), y.data(), n);
 #endif
   return y;
 }
