@@ -6,6 +6,7 @@ import { Entries, lockOf, type Sidecar } from "./entries.js";
 import { hold, tryHold, type Held } from "./locks.js";
 import { noRoom } from "./room.js";
 import { Sha256 } from "./sha256.js";
+import { cancelled, isAbort } from "../sources/fail.js";
 import type { Remote } from "../sources/remote.js";
 import type { ProgressMeter } from "../sources/progress.js";
 import { checkRange, MB, viewOf, type Into, type Source } from "../sources/source.js";
@@ -99,10 +100,11 @@ export class CachedSource implements Source {
         const reader = await this.entries.folder.reader(sidecar.data);
         if (this.closed) await reader.close();
         else this.reader = reader;
-        this.meter.set(this.name, sidecar.size, "network");
+        this.meter.end(this.name, sidecar.size);
       });
     } catch (e) {
-      const error = e instanceof Mismatch ? e.error : WeftError.from(e, "io", this.url);
+      const error = e instanceof Mismatch ? e.error
+        : isAbort(e, signal) ? cancelled(this.url) : WeftError.from(e, "io", this.url);
       throw this.fail(error.code === "quota-exceeded" ? await this.explained() : error);
     } finally {
       this.remote.close();
@@ -146,6 +148,10 @@ export class CachedSource implements Source {
 
   private downloader(lines?: BroadcastChannel): Download {
     return new Download(this.entries, this.key, this.remote, this.expected, {
+      starts: (at) => {
+        this.meter.part(this.name, this.remote.size, at, "network");
+        this.serve(at);
+      },
       arrived: (readable, received) => {
         this.meter.set(this.name, received, "network");
         lines?.postMessage(received);

@@ -17,6 +17,7 @@ const journalEvery = 2000; // ms
 const attempts = 6; // in a row without a byte
 
 export interface DownloadEvents {
+  starts(at: number): void; // so many bytes are there from an earlier time
   arrived(readable: number, received: number): void; // bytes that can be read, bytes that came
   wanted(): number; // how many bytes it would take to serve the first who waits
 }
@@ -112,7 +113,7 @@ export class Download {
     file.truncate(Math.max(this.remote.size, from));
     this.file = file;
     this.written = from;
-    this.events.arrived(from, from);
+    this.events.starts(from);
   }
 
   private async same(file: WritableFile, part: Sidecar): Promise<boolean> {

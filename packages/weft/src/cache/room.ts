@@ -2,11 +2,10 @@
 //
 //   await needRoom(entries, url, bytes);                       // or WeftError quota-exceeded with figures
 //   await reserve(entries, url, file, bytes);                  // the same, for sure
-//   const { persisted, reason } = await askPersistence();      // on the page: workers cannot ask
 import { WeftError } from "../errors.js";
 import type { Entries } from "./entries.js";
 import type { WritableFile } from "./folder.js";
-import { fail, wordsOf } from "../sources/fail.js";
+import { fail } from "../sources/fail.js";
 import { MB } from "../sources/source.js";
 
 const spare = 4 << 20; // sidecars, and what the browser counts beside the bytes
@@ -75,23 +74,4 @@ export function sizeText(bytes: number): string {
 function ageText(used: number): string {
   const days = Math.floor((Date.now() - used) / 86_400_000);
   return days <= 0 ? "used today" : days === 1 ? "used yesterday" : `used ${days} days ago`;
-}
-
-export interface Persistence {
-  persisted: boolean; // the browser will not remove the models by itself when the disk gets full
-  reason: string; // why not
-}
-
-// Asks the browser to keep this origin's storage. Call it on the page, best after a click; some browsers ask the user.
-export async function askPersistence(): Promise<Persistence> {
-  const storage = (globalThis.navigator as Navigator | undefined)?.storage;
-  try {
-    if (await storage?.persisted?.()) return { persisted: true, reason: "" };
-    if (typeof storage?.persist !== "function")
-      return { persisted: false, reason: "only the page can ask for it, and not every browser lets it" };
-    if (await storage.persist()) return { persisted: true, reason: "" };
-    return { persisted: false, reason: "the browser declined: it grants this to installed, bookmarked or much-used sites" };
-  } catch (e) {
-    return { persisted: false, reason: wordsOf(e) };
-  }
 }

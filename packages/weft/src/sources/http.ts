@@ -33,6 +33,12 @@ export interface Part {
   attempts?: number;
 }
 
+// Whether two answers are about the same content. Servers that compress change the ETag a little with it: W/"x", "x-gzip".
+export function sameRevision(a: string, b: string): boolean {
+  const plain = (revision: string) => revision.replace(/^W\//, "").replace(/-(gzip|br|zstd)"$/, '"');
+  return a === "" || b === "" || plain(a) === plain(b);
+}
+
 // What may go away by itself: no connection, an overloaded server.
 export class Transient {
   constructor(readonly error: WeftError, readonly after = 0) {}

@@ -6,19 +6,20 @@
 //   await model.close();                            // a download that still runs goes on to its end; stop() ends it
 //
 // All parts of a split model are opened, under their names, because the core opens them by name without waiting.
+import { WeftError } from "../errors.js";
 import { CachedSource, verified } from "../cache/cached_source.js";
 import { Entries, keyOf, type Sidecar } from "../cache/entries.js";
 import { MemoryFolder, type Folder } from "../cache/folder.js";
 import { removeUnused, sharedFolder } from "../cache/cache.js";
 import { needRoom } from "../cache/room.js";
 import { BlobSource } from "./blob.js";
-import { fail } from "./fail.js";
+import { cancelled, fail, isAbort } from "./fail.js";
 import { openHandle } from "./handle.js";
 import { baseName, locate, partNames, type LocateOptions } from "./names.js";
 import { NodeFileSource, nodeFs } from "./node_file.js";
 import { ProgressMeter } from "./progress.js";
 import { Remote } from "./remote.js";
-import type { Facts, Target } from "./http.js";
+import { sameRevision, type Facts, type Target } from "./http.js";
 import type { Into, Progress, Source } from "./source.js";
 
 /** What a model can be loaded from. A list: the files of a split model. */
@@ -48,7 +49,15 @@ export interface OpenedModel {
 }
 
 export async function openSources(what: ModelLocation, options: OpenOptions = {}): Promise<OpenedModel> {
-  options.signal?.throwIfAborted();
+  try {
+    options.signal?.throwIfAborted();
+    return await openAny(what, options);
+  } catch (e) {
+    throw isAbort(e, options.signal) ? cancelled("load") : WeftError.from(e, "io", "load");
+  }
+}
+
+async function openAny(what: ModelLocation, options: OpenOptions): Promise<OpenedModel> {
   if (Array.isArray(what)) return opened(await Promise.all(what.map(openLocal)), "file");
   if (typeof what !== "string" && !(what instanceof URL)) return opened([await openLocal(what)], "file");
   const fs = nodeFs();
@@ -145,7 +154,7 @@ async function openCached(entries: Entries, target: Target, meter: ProgressMeter
 
 function sameFile(now: Facts, kept: Sidecar): boolean {
   if (now.size >= 0 && now.size !== kept.size) return false;
-  return now.revision === "" || kept.revision === "" || now.revision === kept.revision;
+  return sameRevision(now.revision, kept.revision);
 }
 
 function renamed(source: Source, name: string): Source {

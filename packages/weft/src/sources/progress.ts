@@ -29,8 +29,15 @@ export class ProgressMeter {
     if (origin === part.origin) this.moved += Math.max(loaded - part.loaded, 0);
     part.loaded = loaded;
     part.origin = origin;
-    if (part.size < loaded) part.size = loaded;
     if (this.now() - this.told >= interval) this.tell();
+  }
+
+  end(name: string, size: number): void {
+    const part = this.parts.get(name);
+    if (!part) return;
+    part.size = size;
+    this.set(name, size, part.origin);
+    this.tell();
   }
 
   tell(): void {

@@ -3,10 +3,11 @@
 //
 // A server without ranges sends the file once from its start: reads go along with that stream, and what was read of it
 // is kept until the stream is taken over (or, without a cache, for good: there is no other way to it).
-import { chunksOf, request, requestOnce, retried, Transient, type Answer, type Facts, type Target } from "./http.js";
+import { chunksOf, request, requestOnce, retried, sameRevision, Transient, type Answer, type Facts, type Target } from "./http.js";
 import { baseName } from "./names.js";
 import { checkRange, MB, put, viewOf, type Into, type Source } from "./source.js";
 import { cancelled, fail } from "./fail.js";
+import { WeftError } from "../errors.js";
 
 const keptBlocks = 16;
 const aheadBlocks = 8; // asked for before they are needed, once the whole is to be read
@@ -60,12 +61,17 @@ export class Remote implements Source {
   static async facts(target: Target, patienceMs: number): Promise<Facts | undefined> {
     const timeout = AbortSignal.timeout(patienceMs);
     const signal = target.signal ? AbortSignal.any([target.signal, timeout]) : timeout;
-    try {
-      return (await request({ ...target, signal }, { method: "HEAD", attempts: 1 })).facts;
-    } catch {
-      if (target.signal?.aborted) throw cancelled(target.url);
-      return undefined;
+    for (const part of [{ method: "HEAD" }, { from: 0, to: 1 }] as const) { // not every server knows HEAD
+      try {
+        const { facts, response } = await request({ ...target, signal }, { ...part, attempts: 1 });
+        void response.body?.cancel();
+        return facts;
+      } catch (e) {
+        if (target.signal?.aborted) throw cancelled(target.url);
+        if (WeftError.is(e, "cancelled")) return undefined;
+      }
     }
+    return undefined;
   }
 
   get size(): number {
@@ -125,7 +131,8 @@ export class Remote implements Source {
     if (body) {
       skip = at - this.headBytes;
     } else {
-      const answer = await requestOnce(this.target, at === 0 ? {} : { from: at, ifRange: this.facts.revision });
+      const answer = await requestOnce(this.target,
+        at === 0 && !this.ranged ? {} : { from: at, ifRange: this.facts.revision });
       this.checkSame(answer.facts);
       if (!answer.ranged) skip = at;
       body = chunksOf(this.target, answer.response, patience);
@@ -147,7 +154,7 @@ export class Remote implements Source {
 
   private checkSame(now: Facts): void {
     const { size, revision } = this.facts;
-    if ((now.revision && revision && now.revision !== revision) || (now.size >= 0 && size >= 0 && now.size !== size))
+    if (!sameRevision(now.revision, revision) || (now.size >= 0 && size >= 0 && now.size !== size))
       throw fail("bad-file", this.target.url, "the file while it was read",
         `revision ${revision || "(none)"} of ${size} bytes`, `${now.revision || "(none)"} of ${now.size}`,
         "it was replaced on the server: load it again");
