@@ -1,6 +1,6 @@
 // The cache's stories in a real browser: cold and warm, killed tabs, damaged files, two tabs, no quota, no storage, bad
 // servers. Figures: WEFT_CACHE_BENCH=1 (500 MB, WEFT_PROFILE_ROOT: the disk to measure).
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { FileServer, sumOf, type Served } from "./cache/file_server.js";
 import { Browser, type Tab } from "./cache/tab.js";
 
@@ -8,6 +8,7 @@ const MB = 1 << 20;
 let server: FileServer;
 let browser: Browser;
 let tab: Tab;
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 beforeAll(async () => {
   server = await FileServer.start();
@@ -124,6 +125,8 @@ describe("a download that breaks off", () => {
     const { url, file, sum } = serve("stopped.gguf", { size: 12 * MB, rate: 5 * MB });
     const failed = tab.fails(url, { as: "it" });
     await tab.reaches(5 * MB);
+    expect(await tab.call("list")).toMatchObject([{ complete: false, size: file.size, name: "stopped.gguf" }]);
+    await expect(tab.call("remove", url)).rejects.toThrow(/io: .* that is not being downloaded/);
     await tab.call("stop", "it");
     expect(await failed).toMatchObject({ name: "WeftError", code: "cancelled" });
     const [part] = await tab.call<{ loaded: number }[]>("list");
@@ -330,6 +333,10 @@ describe("room", () => {
   });
 });
 
+test("files of the private file system and Files are read where they are, more than once at a time", async () => {
+  expect(await tab.call("local")).toEqual({ handle: true, again: true, file: true, sync: true });
+});
+
 describe("servers", () => {
   test("without ranges send the file once", async () => {
     const { url, sum, file } = serve("whole.gguf", { ranges: false });
@@ -394,12 +401,17 @@ describe("servers", () => {
 
 test.runIf(process.env.WEFT_CACHE_BENCH)("speed of a model of 500 MB", async () => {
   const { url, file } = serve("speed.gguf", { size: 500 * MB });
+  const before = browser.rendererMB();
+  let peak = 0;
+  const watch = setInterval(() => (peak = Math.max(peak, browser.rendererMB())), 50);
   const start = performance.now();
   await tab.load(url, { hash: false, as: "it" });
+  clearInterval(watch);
   const cold = file.size / 1e3 / (performance.now() - start);
   const warm: number[] = [];
   for (let i = 0; i < 5; i++) warm.push(Math.round(await tab.call<number>("speed", "it")));
   const hash = await tab.call<number>("hashSpeed");
-  console.log(`cold ${Math.round(cold)} MB/s, warm ${warm.join(" ")} MB/s, SHA-256 ${Math.round(hash)} MB/s`);
+  console.log(`cold ${Math.round(cold)} MB/s, warm ${warm.join(" ")} MB/s, SHA-256 ${Math.round(hash)} MB/s, ` +
+    `renderer ${Math.round(before)} MB, at peak of the download ${Math.round(peak - before)} MB more`);
   await tab.call("shut", "it");
 }, 120_000);

@@ -1,5 +1,5 @@
 // A tab of Chromium with the worker of worker.ts in it.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type BrowserContext, type Page } from "playwright-core";
@@ -43,6 +43,22 @@ export class Browser {
   async stop(): Promise<void> {
     await this.context.close();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+  // The private and shared memory, in MB, of this browser's largest renderer.
+  rendererMB(): number {
+    const read = (pid: string, file: string) => {
+      try {
+        return readFileSync(`/proc/${pid}/${file}`, "utf8");
+      } catch {
+        return ""; // ended meanwhile
+      }
+    };
+    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+    const parent = new Map(pids.map((pid) => [pid, /^PPid:\s*(\d+)/m.exec(read(pid, "status"))?.[1] ?? "0"]));
+    const main = pids.find((pid) => read(pid, "cmdline").includes(this.folder) && !read(pid, "cmdline").includes("--type="));
+    const ours = (pid: string): boolean => pid === main || (pid !== "0" && ours(parent.get(pid) ?? "0"));
+    const renderers = pids.filter((pid) => read(pid, "cmdline").includes("--type=renderer") && ours(pid));
+    return Math.max(0, ...renderers.map((pid) => Number(/^VmRSS:\s*(\d+)/m.exec(read(pid, "status"))?.[1] ?? 0) / 1024));
   }
   async tab(origin: string): Promise<Tab> {
     const page = await this.context.newPage();

@@ -49,6 +49,25 @@ const calls = {
   stop(as: string) {
     stops.get(as)?.abort();
   },
+  // An OPFS handle opened twice, and a File: whether they read what was written, and without waiting.
+  async local() {
+    const data = Uint8Array.from({ length: 100_000 }, (_, i) => i % 241);
+    const handle = await (await navigator.storage.getDirectory()).getFileHandle("own.gguf", { create: true });
+    const file = await handle.createSyncAccessHandle();
+    file.write(data);
+    file.close();
+    const models = [await openSources(handle), await openSources(handle), await openSources(await handle.getFile())];
+    let sync = true;
+    const [first, again, last] = await Promise.all(models.map(async (model) => {
+      const into = new Uint8Array(data.length - 7);
+      const done = model.sources.get("own.gguf")!.read(7, into);
+      if (done !== true) await done;
+      sync &&= done === true && model.where === "file";
+      await model.close();
+      return into.every((byte, i) => byte === data[i + 7]);
+    }));
+    return { handle: first, again, file: last, sync };
+  },
   list: () => cache.list(),
   usage: () => cache.usage(),
   remove: (key: string) => cache.delete(key),

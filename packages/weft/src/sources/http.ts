@@ -7,6 +7,8 @@
 import { cancelled, fail, isAbort, wordsOf } from "./fail.js";
 import type { WeftError } from "../errors.js";
 
+const chunkBytes = 256 << 10;
+
 export interface Target {
   url: string;
   headers?: Record<string, string> | undefined; // e.g. Authorization
@@ -148,20 +150,21 @@ export function pause(ms: number, { url, signal }: Target): Promise<void> {
   });
 }
 
-// The chunks of a body. One that stalls for `patience` ms or breaks off throws Transient.
+// The chunks of a body, each to be used before the next is asked for. One that stalls for `patience` ms or breaks off
+// throws Transient.
 export async function* chunksOf(target: Target, response: Response, patience: number): AsyncGenerator<Uint8Array> {
-  const reader = response.body?.getReader();
-  if (!reader) return;
+  if (!response.body) return;
+  const reader = readerOf(response.body);
   let stalled = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     for (;;) {
       timer = setTimeout(() => ((stalled = true), void reader.cancel().catch(() => {})), patience);
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.next();
       clearTimeout(timer);
       if (target.signal?.aborted) throw cancelled(target.url);
       if (stalled) throw new Transient(fail("io", target.url, "the download", "bytes", `none for ${patience / 1000} s`));
-      if (done) return;
+      if (done || !value) return;
       yield value;
     }
   } catch (e) {
@@ -172,4 +175,27 @@ export async function* chunksOf(target: Target, response: Response, patience: nu
     clearTimeout(timer);
     void reader.cancel().catch(() => {});
   }
+}
+
+interface ChunkReader {
+  next(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  cancel(): Promise<void>;
+}
+
+// Where bodies are byte streams all chunks come in one buffer that goes to and fro: a download leaves no garbage.
+function readerOf(body: ReadableStream<Uint8Array>): ChunkReader {
+  let reader: ReadableStreamBYOBReader;
+  try {
+    reader = body.getReader({ mode: "byob" });
+  } catch {
+    const plain = body.getReader();
+    return { next: () => plain.read(), cancel: () => plain.cancel() };
+  }
+  let buffer = new ArrayBuffer(chunkBytes);
+  const next = async () => {
+    const { done, value } = await reader.read(new Uint8Array(buffer));
+    if (value) buffer = value.buffer as ArrayBuffer;
+    return { done, value };
+  };
+  return { next, cancel: () => reader.cancel() };
 }

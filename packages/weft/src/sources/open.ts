@@ -13,7 +13,7 @@ import { MemoryFolder, type Folder } from "../cache/folder.js";
 import { removeUnused, sharedFolder } from "../cache/cache.js";
 import { needRoom } from "../cache/room.js";
 import { BlobSource } from "./blob.js";
-import { cancelled, fail, isAbort } from "./fail.js";
+import { cancelled, fail, isAbort, wordsOf } from "./fail.js";
 import { openHandle } from "./handle.js";
 import { baseName, locate, partNames, type LocateOptions } from "./names.js";
 import { NodeFileSource, nodeFs } from "./node_file.js";
@@ -64,6 +64,7 @@ async function openAny(what: ModelLocation, options: OpenOptions): Promise<Opene
   if (fs && typeof what === "string" && fs.existsSync(what)) return openPaths(what);
   const place = locate(String(what), options);
   if ("path" in place) return openPaths(place.path);
+  if (/^(blob|data):/i.test(place.url)) return opened([await openInline(place.url, options.signal)], "file");
   return openUrls(partNames(place.url), options);
 }
 
@@ -71,6 +72,16 @@ function openLocal(what: Blob | FileSystemFileHandle): Promise<Source> | Source 
   if (what instanceof Blob) return new BlobSource(what);
   if (typeof what?.getFile === "function") return openHandle(what);
   throw fail("invalid-argument", "load", "the model", "an address, a File, Blob or file handle", typeof what);
+}
+
+// What the page has already is not kept a second time.
+async function openInline(url: string, signal?: AbortSignal): Promise<Source> {
+  try {
+    return new BlobSource(await (await fetch(url, { signal: signal ?? null })).blob(), baseName(url));
+  } catch (e) {
+    if (isAbort(e, signal)) throw e;
+    throw fail("not-found", url.slice(0, 80), "the address", "a blob that was not revoked, or data", wordsOf(e));
+  }
 }
 
 function openPaths(path: string): OpenedModel {

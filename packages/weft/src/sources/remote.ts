@@ -224,7 +224,7 @@ export class Remote implements Source {
       }
       if (next.done)
         throw fail("io", this.target.url, "the download", `${this.size} bytes`, `${this.headBytes}`, "try again");
-      this.head.push(next.value);
+      this.head.push(next.value.slice()); // the chunk's buffer is used again
       this.headBytes += next.value.length;
     }
   }

@@ -74,6 +74,15 @@ test("blobs and files", async () => {
   await expect(openSources(7 as unknown as string)).rejects.toMatchObject({ code: "invalid-argument" });
 });
 
+test("addresses of what is here already", async () => {
+  const url = URL.createObjectURL(new Blob([data]));
+  const { model, same } = await opened(url);
+  expect([same, model.where]).toEqual([true, "file"]);
+  URL.revokeObjectURL(url);
+  await expect(openSources(url)).rejects.toMatchObject({ code: "not-found" });
+  expect((await openSources("data:application/octet-stream;base64,AAEC")).sources.get("model")!.size).toBe(3);
+});
+
 test.each([["/ranges.gguf", true, "memory"], ["/ranges.gguf", false, "network"], ["/plain.gguf", true, "memory"], ["/plain.gguf", false, "memory"]])(
   "%s, cache: %s", async (path, cache, where) => {
     const { model, same } = await opened(origin + path, { cache });
