@@ -60,15 +60,15 @@ export class GpuHost {
         this.device(gpu)?.createGroup(group, pipeline, entries, count),
       gpu_destroy_group: (gpu, group) => this.device(gpu)?.destroyGroup(group),
 
-      gpu_write: (gpu, buffer, offset, bytes, count) => this.device(gpu)?.write(buffer, offset, bytes, count),
-      gpu_submit: (gpu, words, count) => this.device(gpu)?.submit(words, count),
+      gpu_write: (gpu, buffer, offset, bytes, count) => this.device(gpu)?.queue.write(buffer, offset, bytes, count),
+      gpu_submit: (gpu, words, count) => this.device(gpu)?.queue.submit(words, count),
       gpu_finish: (gpu, operation) => of(gpu, operation)?.finish(operation),
       gpu_begin_read: (gpu, ticket, buffer, offset, bytes) =>
-        this.device(gpu)?.beginRead(ticket, buffer, offset, bytes),
-      gpu_begin_timestamps: (gpu, ticket, passes) => this.device(gpu)?.beginTimestamps(ticket, passes),
-      gpu_await_read: (gpu, operation, ticket) => of(gpu, operation)?.awaitRead(operation, ticket) ?? 0,
-      gpu_take_read: (gpu, ticket, out, bytes) => this.device(gpu)?.takeRead(ticket, out, bytes),
-      gpu_staging: (gpu) => this.device(gpu)?.staging ?? 0,
+        this.device(gpu)?.queue.beginRead(ticket, buffer, offset, bytes),
+      gpu_begin_timestamps: (gpu, ticket, passes) => this.device(gpu)?.queue.beginTimestamps(ticket, passes),
+      gpu_await_read: (gpu, operation, ticket) => of(gpu, operation)?.queue.awaitRead(operation, ticket) ?? 0,
+      gpu_take_read: (gpu, ticket, out, bytes) => this.device(gpu)?.queue.takeRead(ticket, out, bytes),
+      gpu_staging: (gpu) => this.device(gpu)?.queue.staging ?? 0,
     };
   }
 

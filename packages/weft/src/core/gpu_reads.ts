@@ -7,7 +7,7 @@ const mapRead = 0x1; // GPUMapMode.READ, and the usage of the same number
 const copyDst = 0x8;
 
 // Who is told about the operations that wait for a read.
-interface Operations {
+export interface Operations {
   begin(operation: number): void;
   end(operation: number, code: "ok"): void;
   refuse(operation: number, e: unknown): void;
