@@ -5,16 +5,16 @@ usage() {
 ./dev COMMAND
 
   run               build if needed and tell a story with the built-in model
-  test [TIER|NAME]  all tests, one tier (lint unit wgsl gpu golden stories cli install tsan) or by name
+  test [TIER|NAME]  all tests, one tier (lint unit wgsl gpu browser golden stories cli install tsan) or by name
   weft ARGS…        run the release program (builds it first if needed, prints nothing of its own)
   on GPU CMD…       run a command on a software GPU: lavapipe (f16, subgroups of 8) or swiftshader (no f16, subgroups of 4)
-  build [PRESET]    release (default), dev, asan, ubsan, tsan, fuzz
+  build [PRESET]    release (default), dev, asan, ubsan, tsan, fuzz, wasm, wasm-threads
   bench [peers]     speed of this machine; with peers: paired with llama.cpp's llama-bench
   golden            check the committed goldens against Hugging Face transformers (needs Python with torch)
   fuzz [S [NAME]]   each fuzzer for S seconds (60)
   fmt, lint         format the code; check layers, sizes and format
   package [PROGRAM…] a relocatable folder under build/package, with further programs of the build beside weft
-  setup [PART]      install what is missing (Debian packages; a private prefix in .deps): build, gpu, test, peers, all
+  setup [PART]      install what is missing (Debian packages; a private prefix in .deps): build, gpu, web, test, peers, all
   help              this text
 HELP
 }

@@ -1,4 +1,4 @@
-# ./dev setup [build|gpu|test|peers|all]: installs what is missing; quiet and quick when nothing is.
+# ./dev setup [build|gpu|web|test|peers|all]: installs what is missing; quiet and quick when nothing is.
 
 wanted_packages() { grep -hv '^#' "$@"; }
 
@@ -29,36 +29,54 @@ debian_mirror() {
 forky_lines() { awk -v g="$1" '$0 !~ /^#/ && $3 == g' tools/deps/forky.txt; }
 forky_is_there() { [ "$(cat ".deps/stamp-$1" 2>/dev/null)" = "$(forky_lines "$1")" ]; }
 
-# setup_forky GROUP…: packages of forky, with all they need, unpacked into .deps/prefix: apt with a state of its own and
-# an empty status file resolves the closure, dpkg -x unpacks it. Nothing of it is installed.
-setup_forky() {
-  local group groups=() names=() lines
-  for group in "$@"; do forky_is_there "$group" || groups+=("$group"); done
-  [ ${#groups[@]} != 0 ] || return 0
-  lines=$(for group in "${groups[@]}"; do forky_lines "$group"; done)
+# unpack_debs PREFIX SUITE… -- NAME VERSION…: packages of these suites, the first of them preferred, with all they need,
+# unpacked into PREFIX: apt with a state of its own and an empty status file resolves the closure, dpkg -x unpacks it.
+# Nothing of it is installed. Warns of versions that are not the tested ones.
+unpack_debs() {
+  local prefix=$1 suites=()
+  shift
+  while [ "$1" != -- ]; do
+    suites+=("$1")
+    shift
+  done
+  shift
   [ -f /usr/share/keyrings/debian-archive-keyring.gpg ] || setup_debian <(echo debian-archive-keyring)
-  names=($(awk '{ print $1 }' <<<"$lines"))
-  local apt=$root/.deps/apt mirror
+  local apt=$root/.deps/apt mirror suite names=()
   mirror=$(debian_mirror)
   [ -n "$mirror" ] || { as_root apt-get update -qq; mirror=$(debian_mirror); }
   [ -n "$mirror" ] || die "no Debian mirror in this system's package sources"
-  mkdir -p "$apt"/{lists/partial,archives/partial} .deps/prefix
+  rm -rf "$apt"
+  mkdir -p "$apt"/{lists/partial,archives/partial} "$prefix"
   : >"$apt/status"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror forky main" >"$apt/sources.list"
+  for suite in "${suites[@]}"; do
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+  done >"$apt/sources.list"
   local options=(-qq -oDir::State="$apt" -oDir::State::lists="$apt/lists" -oDir::State::status="$apt/status"
     -oDir::Etc::sourcelist="$apt/sources.list" -oDir::Etc::sourceparts=/dev/null -oDir::Cache="$apt"
     -oDir::Cache::archives="$apt/archives" -oAPT::Install-Recommends=0 -oAPT::Architecture=amd64
-    -oDebug::NoLocking=1 -oAPT::Sandbox::User="$(id -un)")
-  step "reading the list of newer packages" apt-get "${options[@]}" update
-  local name tested group_ version
-  while read -r name tested group_; do
-    version=$(apt-cache "${options[@]}" policy "$name" | awk '/Candidate:/ { print $2 }')
-    [ "$version" = "$tested" ] || say "dev: warning: $name is now $version, tested with $tested"
-  done <<<"$lines"
+    -oDebug::NoLocking=1 -oAPT::Sandbox::User="$(id -un)" -oAPT::Default-Release="${suites[0]}")
+  step "reading the list of ${suites[0]}'s packages" apt-get "${options[@]}" update
+  local version
+  while [ $# != 0 ]; do
+    version=$(apt-cache "${options[@]}" policy "$1" | awk '/Candidate:/ { print $2 }')
+    [ "$version" = "$2" ] || say "dev: warning: $1 is now $version, tested with $2"
+    names+=("$1")
+    shift 2
+  done
   step "fetching ${names[*]}" apt-get "${options[@]}" install -y --download-only "${names[@]}"
   local deb
-  for deb in "$apt"/archives/*.deb; do dpkg -x "$deb" .deps/prefix; done
+  for deb in "$apt"/archives/*.deb; do dpkg -x "$deb" "$prefix"; done
   rm -rf "$apt"
+}
+
+# setup_forky GROUP…: packages of forky, unpacked into .deps/prefix.
+setup_forky() {
+  local group groups=() lines
+  for group in "$@"; do forky_is_there "$group" || groups+=("$group"); done
+  [ ${#groups[@]} != 0 ] || return 0
+  lines=$(for group in "${groups[@]}"; do forky_lines "$group"; done)
+  # shellcheck disable=SC2046
+  unpack_debs .deps/prefix forky -- $(awk '{ print $1, $2 }' <<<"$lines")
   link_prefix
   for group in "${groups[@]}"; do forky_lines "$group" >".deps/stamp-$group"; done
 }
@@ -104,7 +122,7 @@ fetch_swiftshader() (
   rm -r "$1/package"
 )
 
-# build: what the program needs; gpu: the software GPUs and tint; test: all that ./dev test needs.
+# build: what the program needs; gpu: the software GPUs and tint; web: the package for browsers; test: all that ./dev test needs.
 setup() {
   setup_debian tools/deps/debian-build.txt
   case ${1:-build} in
@@ -116,12 +134,15 @@ setup() {
     test)
       setup_debian tools/deps/debian-test.txt
       setup gpu
+      setup web
+      setup_chromium_lavapipe
       ;;
+    web) setup_web ;;
     peers) setup_forky build gpu peers ;;
     all)
       setup test
       setup peers
       ;;
-    *) die "setup: build, gpu, test, peers or all, not '$1'" ;;
+    *) die "setup: build, gpu, web, test, peers or all, not '$1'" ;;
   esac
 }
