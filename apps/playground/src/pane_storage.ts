@@ -3,7 +3,7 @@ import type { CacheEntry, CacheUsage } from "weft";
 import { $, h } from "./dom";
 import type { Panel } from "./panel";
 import { wantedOf, type Room } from "./room";
-import { ago, bytes, fileOf, plural } from "./words";
+import { ago, bytes, plural } from "./words";
 
 export function startStoragePane(room: Room, panel: Panel): void {
   const pane = $("pane-storage");
@@ -32,26 +32,27 @@ function contents(entries: CacheEntry[], usage: CacheUsage, room: Room, look: ()
     await look();
     $("pane-storage").focus();
   };
-  const rows = [...entries].sort((a, b) => b.used - a.used).map((entry) => {
-    const name = fileOf(entry.url);
-    const amount = entry.complete ? bytes(entry.bytes) : `${bytes(entry.loaded)} of ${bytes(entry.bytes)}, goes on when loaded again`;
+  const rows = entries.map((entry) => {
+    const { name } = entry;
+    const amount = entry.complete ? bytes(entry.size)
+      : `${bytes(entry.loaded)}${entry.size > 0 ? ` of ${bytes(entry.size)}` : ""}, goes on when loaded again`;
     return h("li", { class: "kept" },
-      h("div", {}, h("strong", {}, name), h("span", { class: "fine" }, `${amount} · used ${ago(entry.used)}`),
+      h("div", {}, h("strong", {}, name), h("span", { class: "fine" }, `${amount} · used ${ago(entry.lastUsed.getTime())}`),
         h("span", { class: "fine address" }, entry.url)),
       h("div", { class: "row" },
         h("button", { type: "button", "aria-label": `Load ${name}`, onclick: () => void room.open(wantedOf(entry.url)) }, "Load"),
         h("button", { type: "button", class: "danger", "aria-label": `Delete ${name}`, onclick: () => void remove(entry) }, "Delete")));
   });
-  const share = usage.quota > 0 ? usage.used / usage.quota : 0;
+  const used = usage.quota - usage.free;
   return [
     h("h3", {}, "Models kept in this browser"),
     rows.length ? h("ul", { class: "plain" }, ...rows)
                 : h("p", { class: "fine" }, "None yet. The built-in model is part of the page and not listed."),
     h("h3", {}, "Room"),
-    ...(usage.quota > 0 ? [h("meter", { min: 0, max: 1, high: 0.9, value: share, "aria-label": "Storage in use" })] : []),
+    ...(usage.quota > 0 ? [h("meter", { min: 0, max: 1, high: 0.9, value: used / usage.quota, "aria-label": "Storage in use" })] : []),
     h("p", { class: "fine" }, `${plural(usage.entries, "model")}, ${bytes(usage.bytes)}` +
-      (usage.quota > 0 ? `; this site uses ${bytes(usage.used)} of the ${bytes(usage.quota)} that the browser grants it` : "")),
-    h("p", { class: "fine" }, usage.place === "memory" ? `Nothing outlives this tab: ${usage.reason}`
+      (usage.quota > 0 ? `; this site uses ${bytes(used)} of the ${bytes(usage.quota)} that the browser grants it` : "")),
+    h("p", { class: "fine" }, usage.where === "memory" ? `Nothing outlives this tab: ${usage.reason}`
       : usage.persisted ? "The browser promised not to clear it by itself."
       : "The browser may clear it when the disk fills up. Installing the page makes it more likely to keep it."),
   ];

@@ -1,5 +1,5 @@
 // The band above the text field: a piece of twill. While a model loads it is woven from left to right; while an answer is
-// made every pick is as high as the speed at that moment; afterwards it stays as the last answer's picture.
+// made every pick is as high as the speed at that moment; afterwards the whole answer is drawn over the whole band.
 import { $ } from "./dom";
 import type { Loading } from "./room";
 import { speed } from "./words";
@@ -7,7 +7,7 @@ import { speed } from "./words";
 const space = "http://www.w3.org/2000/svg";
 const width = 6; // of a pick and its gap, in pixels
 const height = 44;
-const interval = 100; // ms that a pick stands for
+const shortest = 20; // ms that a pick stands for, at first
 const window = 24; // tokens that the speed looks back on
 
 export class Pulse {
@@ -15,6 +15,7 @@ export class Pulse {
   private readonly picks: SVGLineElement[] = [];
   private speeds: number[] = [];
   private times: number[] = [];
+  private interval = shortest;
   private timer: ReturnType<typeof setInterval> | undefined;
 
   constructor() {
@@ -39,9 +40,9 @@ export class Pulse {
     this.speeds = [];
     this.times = [];
     this.svg.dataset.state = "running";
-    this.show();
-    clearInterval(this.timer);
-    this.timer = setInterval(() => this.tick(), interval);
+    this.interval = shortest;
+    this.draw([], 1);
+    this.run();
   }
 
   token(): void {
@@ -50,7 +51,7 @@ export class Pulse {
   }
 
   end(tokensPerSecond: number | undefined): void {
-    if (this.speeds.length === 0) this.tick();
+    this.tick();
     clearInterval(this.timer);
     this.timer = undefined;
     this.svg.dataset.state = "done";
@@ -59,7 +60,12 @@ export class Pulse {
     $("reading").textContent = mean > 0 ? speed(mean) : "–";
     const spread = known.length ? `, between ${speed(Math.min(...known))} and ${speed(Math.max(...known))}` : "";
     this.svg.setAttribute("aria-label", mean > 0 ? `Speed of the last answer: ${speed(mean)} tokens a second${spread}` : "Speed: nothing made yet");
-    this.show();
+    this.stretch();
+  }
+
+  private run(): void {
+    clearInterval(this.timer);
+    this.timer = setInterval(() => this.tick(), this.interval);
   }
 
   private tick(): void {
@@ -67,13 +73,20 @@ export class Pulse {
     const first = times[0], count = times.length;
     // With a pause after the last token the speed goes down, even if no other token comes.
     const value = first === undefined || count < 2 ? 0 : ((count - 1) / Math.max(1, performance.now() - first)) * 1000;
-    this.speeds.push(value);
+    if (this.speeds.length > 0 || value > 0) this.speeds.push(value);
     if (value > 0) $("reading").textContent = speed(value);
-    this.show();
+    if (this.speeds.length > this.picks.length) {
+      // The band is full: from now on a pick stands for twice the time.
+      this.speeds = this.speeds.filter((_, i) => i % 2 === 1);
+      this.interval *= 2;
+      this.run();
+    }
+    this.draw(this.speeds, Math.max(...this.speeds, 1) * 1.08);
   }
 
-  private show(): void {
-    const shown = this.speeds.slice(-this.picks.length);
+  private stretch(): void {
+    const { speeds, picks } = this;
+    const shown = picks.map((_, i) => speeds[Math.floor((i * speeds.length) / picks.length)] ?? 0);
     this.draw(shown, Math.max(...shown, 1) * 1.08);
   }
 
@@ -96,7 +109,7 @@ export class Pulse {
       pick.style.visibility = "hidden";
       this.picks.push(pick);
     }
-    if (this.speeds.length) this.show();
+    if (this.svg.dataset.state === "done") this.stretch();
   }
 
   private line(name: string, x1: number, y1: number, x2: number, y2: number): SVGLineElement {

@@ -1,6 +1,6 @@
 // Service worker. Everything that the page is made of is kept when it is installed and served from there ever after, with
 // the headers of isolation; other requests are left alone. It imports nothing: the build writes it as one plain script.
-interface Worker extends EventTarget {
+interface Scope extends EventTarget {
   readonly location: Location;
   readonly registration: { scope: string };
   readonly clients: { claim(): Promise<void> };
@@ -17,38 +17,39 @@ interface Fetching extends Event {
 // Filled in by the build: files of the page, relative to it, and one hash of them all.
 declare const __FILES__: { shell: string[]; models: string[]; hash: string };
 
-const self = globalThis as unknown as Worker;
-const shell = `weft-shell-${__FILES__.hash}`;
+const files = __FILES__;
+const here = globalThis as unknown as Scope;
+const shell = `weft-shell-${files.hash}`;
 const models = "weft-models"; // also in default_model.ts
-const addressOf = (file: string) => new URL(file, self.registration.scope).href;
+const addressOf = (file: string) => new URL(file, here.registration.scope).href;
 
 function on(type: string, listener: (event: never) => void): void {
-  self.addEventListener(type, listener as (event: Event) => void);
+  here.addEventListener(type, listener as (event: Event) => void);
 }
 
 on("install", (event: Ending) => event.waitUntil(keep()));
 on("activate", (event: Ending) => event.waitUntil(takeOver()));
-on("message", (event: MessageEvent) => void (event.data === "use" && self.skipWaiting()));
+on("message", (event: MessageEvent) => void (event.data === "use" && here.skipWaiting()));
 on("fetch", (event: Fetching) => {
   const { request } = event;
-  if (request.method !== "GET" || !request.url.startsWith(self.registration.scope)) return;
-  const file = request.url.slice(self.registration.scope.length).split(/[?#]/)[0]!;
+  if (request.method !== "GET" || !request.url.startsWith(here.registration.scope)) return;
+  const file = request.url.slice(here.registration.scope.length).split(/[?#]/)[0]!;
   const start = request.mode === "navigate" && (file === "" || file === "index.html");
-  if (start || __FILES__.shell.includes(file)) event.respondWith(serve(start ? "index.html" : file, request));
+  if (start || files.shell.includes(file)) event.respondWith(serve(start ? "index.html" : file, request));
 });
 
 async function keep(): Promise<void> {
-  await (await caches.open(shell)).addAll(__FILES__.shell.map(addressOf));
+  await (await caches.open(shell)).addAll(files.shell.map(addressOf));
   const kept = await caches.open(models);
-  for (const file of __FILES__.models) if (!(await kept.match(addressOf(file)))) await kept.add(addressOf(file));
+  for (const file of files.models) if (!(await kept.match(addressOf(file)))) await kept.add(addressOf(file));
 }
 
 async function takeOver(): Promise<void> {
   for (const name of await caches.keys()) if (name.startsWith("weft-shell-") && name !== shell) await caches.delete(name);
   const kept = await caches.open(models);
-  const wanted = __FILES__.models.map(addressOf);
+  const wanted = files.models.map(addressOf);
   for (const { url } of await kept.keys()) if (!wanted.includes(url)) await kept.delete(url);
-  await self.clients.claim();
+  await here.clients.claim();
 }
 
 async function serve(file: string, request: Request): Promise<Response> {

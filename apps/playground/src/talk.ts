@@ -1,5 +1,5 @@
 // The conversation: what was said, and the answer that is being made. Views watch it; the words themselves stay here.
-import { WeftError, type ChatMessage, type GenerateOptions, type GenerateResult, type Statistics } from "weft";
+import { WeftError, type ChatMessage, type GenerateOptions, type GenerateResult, type Model, type Statistics } from "weft";
 import { Value } from "./dom";
 import type { Room } from "./room";
 import { settings } from "./settings";
@@ -9,6 +9,7 @@ export interface Turn {
   text: string;
   /** Of an answer that is over. */
   stats?: Statistics;
+  tokens?: number;
   reason?: GenerateResult["reason"];
   seed?: number;
 }
@@ -82,7 +83,7 @@ export class Talk {
         for (const listener of this.listeners) listener.part(text, id >= 0 ? 1 : 0);
       }
       result = await run.result;
-      Object.assign(turn, { stats: result.stats, reason: result.reason, seed: result.seed });
+      Object.assign(turn, { stats: result.stats, tokens: result.ids.length, reason: result.reason, seed: result.seed });
     } catch (e) {
       if (!WeftError.is(e, "cancelled") && !controller.signal.aborted) this.room.fail("The answer broke off", e);
     }
@@ -96,10 +97,10 @@ export class Talk {
   }
 
   /** The model, as soon as there is one. */
-  private ready(signal: AbortSignal) {
+  private ready(signal: AbortSignal): Promise<Model> {
     const model = this.room.model.get();
     if (model) return Promise.resolve(model);
-    return new Promise<NonNullable<typeof model>>((resolve, reject) => {
+    return new Promise<Model>((resolve, reject) => {
       const stopped = () => reject(new WeftError("cancelled", "stopped"));
       signal.addEventListener("abort", stopped, { once: true });
       this.room.model.watch((loaded) => loaded && resolve(loaded));

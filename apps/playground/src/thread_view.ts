@@ -15,13 +15,16 @@ export class ThreadView {
   private readonly thread = $("thread");
   private readonly list = $("turns");
   private running: { text: Text; article: HTMLElement } | undefined;
+  private following = true; // the end is in sight and stays there
   private pending = "";
   private frame = 0;
 
-  constructor(private readonly room: Room, private readonly talk: Talk) {
+  constructor(room: Room, private readonly talk: Talk) {
     talk.turns.watch(() => this.render());
     room.model.watch(() => this.render());
     settings.watch(() => this.render());
+    new ResizeObserver(() => this.following && this.scroll()).observe(this.thread);
+    this.thread.addEventListener("scroll", () => (this.following = this.atEnd()), { passive: true });
     talk.listeners.push({ begin: () => this.begin(), part: (text) => this.part(text), end: () => this.end() });
   }
 
@@ -30,9 +33,8 @@ export class ThreadView {
     const turns = this.talk.turns.get();
     $("welcome").hidden = turns.length > 0;
     this.thread.dataset.mode = this.talk.mode;
-    const follow = this.atEnd();
     this.list.replaceChildren(...turns.map((turn, i) => this.turn(turn, i === turns.length - 1)));
-    if (follow) this.scroll();
+    if (this.following) this.scroll();
   }
 
   private turn(turn: Turn, last: boolean): HTMLElement {
@@ -54,8 +56,9 @@ export class ThreadView {
     const tools = h("span", { class: "after-tools" }, copy, again);
     const { stats } = turn;
     if (!stats) return h("footer", { class: "after" }, h("span", {}, "stopped"), tools);
-    const tokens = stats.decodeTokens + 1;
-    const line = `${speed(stats.decodeTps)} tokens/s · first after ${milliseconds(stats.ttftMs)} · ${plural(tokens, "token")}`;
+    const tokens = turn.tokens ?? 0;
+    const line = tokens === 0 ? "nothing: " + (turn.reason === "end-token" ? "the model takes this for finished" : "it ended at once")
+      : `${tokens > 1 ? `${speed(stats.decodeTps)} tokens/s · ` : ""}first after ${milliseconds(stats.ttftMs)} · ${plural(tokens, "token")}`;
     const more = facts([
       ["Ended", turn.reason ? reasons[turn.reason] : ""],
       ["Prompt", `${plural(stats.prefillTokens, "token")} read at ${speed(stats.prefillTps)} a second` +
@@ -85,6 +88,7 @@ export class ThreadView {
     this.list.querySelectorAll(".after-tools").forEach((tools) => tools.remove());
     this.list.append(article);
     this.running = { text, article };
+    this.following = true;
     this.scroll();
   }
 
@@ -96,10 +100,9 @@ export class ThreadView {
   private flush(): void {
     this.frame = 0;
     if (!this.running || !this.pending) return;
-    const follow = this.atEnd();
     this.running.text.appendData(this.running.text.length ? this.pending : this.shown(this.pending));
     this.pending = "";
-    if (follow) this.scroll();
+    if (this.following) this.scroll();
   }
 
   private end(): void {

@@ -48,7 +48,7 @@ export function serve(folder, { isolation = true } = {}) {
     }
     if (size > 1024 && /\.(html|js|mjs|css|json|webmanifest|svg|wasm|txt)$/.test(path) && /\bbr\b/.test(request.headers["accept-encoding"] ?? "")) {
       const key = path + etag;
-      if (!squeezed.has(key)) squeezed.set(key, brotliCompressSync(readFileSync(path), { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }));
+      if (!squeezed.has(key)) squeezed.set(key, brotliCompressSync(readFileSync(path), { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } }));
       const body = squeezed.get(key);
       response.writeHead(200, { ...headers, "Content-Encoding": "br", Vary: "Accept-Encoding", "Content-Length": body.length });
       return void response.end(request.method === "HEAD" ? undefined : body);
