@@ -13,7 +13,7 @@ const target = `${root}docs/api.md`;
 const config = ts.getParsedCommandLineOfConfigFile(`${root}packages/weft/tsconfig.json`, {}, {
   ...ts.sys, onUnRecoverableConfigFileDiagnostic: (d) => fail(ts.flattenDiagnosticMessageText(d.messageText, "\n")),
 });
-const program = ts.createProgram([entry], { ...config.options, noEmit: false, declaration: true, emitDeclarationOnly: true });
+const program = ts.createProgram([entry], { ...config.options, noEmit: false, declaration: true, emitDeclarationOnly: true, stripInternal: true });
 const checker = program.getTypeChecker();
 const source = program.getSourceFile(entry);
 if (!source) fail(`${entry} is missing`);
@@ -60,7 +60,12 @@ function code(node) {
 
 const tidy = (text) => text.replace(/^export (default )?(declare )?/, "").replaceAll("    ", "  ").trimEnd();
 
-const sections = new Map(); // file → entries, in the order in which index.ts and the files name them
+const order = ["index", "engine", "model", "generation", "chat", "types", "cache", "errors", "error_codes", "openai"];
+const nameOf = (file) => file.fileName.slice(file.fileName.lastIndexOf("/") + 1).replace(/\.ts$/, "");
+const place = (file) => (order.indexOf(nameOf(file)) + order.length + 1) % (order.length + 1); // unknown ones last
+exported.sort((a, b) => place(a.file) - place(b.file));
+
+const sections = new Map(); // file → its entries
 for (const item of exported) sections.set(item.file, [...(sections.get(item.file) ?? []), item]);
 
 let out = `# API of the package weft
@@ -71,7 +76,7 @@ browsers do: [web.md](web.md). Errors and their ways out: [errors.md](errors.md)
 `;
 out += exported.map(({ name }) => `[${name}](#${name.toLowerCase()})`).sort((a, b) => a.localeCompare(b, "en")).join(" · ") + "\n";
 for (const [file, items] of sections) {
-  out += `\n## ${file.fileName.slice(file.fileName.lastIndexOf("/") + 1).replace(/\.ts$/, "").replaceAll("_", " ")}\n`;
+  out += `\n## ${nameOf(file).replaceAll("_", " ")}\n`;
   for (const item of items.sort((a, b) => a.position - b.position)) {
     const node = declarationOf(item);
     out += `\n### ${item.name}\n\n${[prose(node), "```ts\n" + code(node) + "\n```"].filter(Boolean).join("\n\n")}\n`;

@@ -7,6 +7,7 @@ usage() {
   run               build if needed and tell a story with the built-in model
   test [TIER|NAME]  all tests, one tier (lint unit wgsl gpu browser golden stories cli install tsan) or by name
   weft ARGS…        run the release program (builds it first if needed, prints nothing of its own)
+  web [OPTIONS]     build and serve the playground with the headers that threads need (--port N, --host NAME, --no-build)
   on GPU CMD…       run a command on a software GPU: lavapipe (f16, subgroups of 8) or swiftshader (no f16, subgroups of 4)
   build [PRESET]    release (default), dev, asan, ubsan, tsan, fuzz, wasm, wasm-threads
   bench [peers]     speed of this machine; with peers: paired with llama.cpp's llama-bench
@@ -51,6 +52,7 @@ main() {
       build_release
       exec "$(weft_program)" "$@"
       ;;
+    web) web "$@" ;;
     on) on_gpu "$@" ;;
     test) run_tests "$@" ;;
     bench)
