@@ -8,6 +8,8 @@ import { GpuQueue, place, type Things } from "./gpu_queue.js";
 // The numbers of GPUBufferUsage, which is no global everywhere: STORAGE, UNIFORM, COPY_SRC, COPY_DST.
 const bufferUsage = 0x80 | 0x40 | 0x4 | 0x8;
 
+const lossDelay = 2000; // ms
+
 export const textOf = (e: unknown): string =>
   ((e as { message?: string } | null)?.message || String(e)).replace(/\s+/g, " ").trim();
 
@@ -59,9 +61,9 @@ export class GpuDevice implements Things {
   end(operation: number, code: "ok" | WeftErrorCode, text?: string): void {
     if (this.running.delete(operation)) this.memory.settle(operation, code, text);
   }
-  // A rejected promise: if the device's loss is why, that comes first and says more.
+  // A rejected promise: mostly the device's loss is why, which says more, but browsers tell of it a while later.
   refuse(operation: number, e: unknown): void {
-    setTimeout(() => this.end(operation, "internal", textOf(e)), 0);
+    setTimeout(() => this.end(operation, "internal", textOf(e)), lossDelay);
   }
 
   // Runs `make` and tells what the GPU says of it.
