@@ -9,7 +9,8 @@
 namespace weft {
 namespace {
 
-constexpr int64_t kChunkBytes = 4 << 20;  // of the file at a time; as much again once converted
+constexpr int64_t kChunkBytes = 4 << 20;    // of the file at a time; as much again once converted
+constexpr int64_t kUnsentBytes = 64 << 20;  // a browser keeps what is written until the GPU has it
 
 // Where a weight's rows go: whole rows into each of its planes, or bytes as they come.
 class Upload {
@@ -131,7 +132,7 @@ Task<Status> GpuWeights::load(const Model& model, std::span<const Plan* const> p
   destroy(gpu);
   WEFT_CO_CHECK_OK(co_await place(model, plans, gpu));
   const std::vector<WeightLayout> layouts = choose_layouts(model, plans.empty() ? Caps{} : plans[0]->caps);
-  int64_t done = 0, total = 0;
+  int64_t done = 0, sent = 0, total = 0;
   for (const WeightDecl& decl : model.weights) total += layout_bytes(decl.dtype, decl.shape, WeightLayout::row_major);
   for (size_t w = 0; w < model.weights.size(); ++w) {
     const WeightDecl& decl = model.weights[w];
@@ -146,6 +147,10 @@ Task<Status> GpuWeights::load(const Model& model, std::span<const Plan* const> p
     WEFT_CO_CHECK_OK(co_await reader.read_rows(static_cast<int>(w), kChunkBytes, sink));
     WEFT_CO_CHECK_OK(upload.finish());
     reader.release(static_cast<int>(w));
+    if (done - sent >= kUnsentBytes) {
+      WEFT_CO_CHECK_OK(co_await gpu.finish());
+      sent = done;
+    }
     co_await host.yield();
   }
   co_return co_await gpu.finish();
