@@ -203,8 +203,9 @@ export class Core implements CoreMemory {
     this.calls.delete(number);
     if (kind === 1) return call.resolve(value);
     const { code, message, hint, where } = value as { code: WeftErrorCode; message: string; hint: string; where: string };
-    // The hint stands in an error of its own here, not in the message.
-    const plain = hint && message.endsWith(` (${hint})`) ? message.slice(0, -hint.length - 3) : message;
+    // Here hint and code have places of their own beside the message.
+    let plain = message;
+    for (const tail of [` [${code}]`, ` (${hint})`]) if (plain.endsWith(tail)) plain = plain.slice(0, -tail.length);
     call.reject(call.refused?.code === code ? call.refused : new WeftError(code, plain, { hint: advice(code, hint), where }));
   }
 
