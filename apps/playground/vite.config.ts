@@ -49,6 +49,7 @@ export default defineConfig({
   plugins: [offline()],
   build: {
     target: "es2022",
+    cssTarget: ["chrome123", "firefox120", "safari17.5"], // those that know light-dark(); rewritten for others it would not follow the switch
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     rollupOptions: {

@@ -3,11 +3,12 @@ import { $, h } from "./dom";
 
 const reloaded = "weft-reloaded";
 
-/** Where the server did not isolate the page the worker can, from the next load on: once, the page loads itself again. */
-export function isolate(): void {
+/** Where the server did not isolate the page the worker can, from the next load on: once, an idle page loads itself again. */
+export function isolate(idle: () => boolean): void {
   if (!import.meta.env.PROD || globalThis.crossOriginIsolated || !navigator.serviceWorker) return;
   if (sessionStorage.getItem(reloaded)) return;
   void register().then(() => navigator.serviceWorker.ready).then(() => {
+    if (!idle()) return; // somebody is writing: the next visit has it
     sessionStorage.setItem(reloaded, "1");
     location.reload();
   }, () => {});

@@ -26,7 +26,6 @@ const openings = [
   "One rainy day, Tom and his cat",
 ];
 
-isolate();
 startTheme();
 const room = new Room();
 const talk = new Talk(room);
@@ -34,6 +33,7 @@ const panel = new Panel();
 const pulse = new Pulse();
 const announcer = new Announcer();
 const composer = new Composer(room, talk);
+isolate(() => !talk.busy.get() && talk.turns.get().length === 0 && !$<HTMLTextAreaElement>("words").value);
 room.openTab = (tab) => panel.open(tab);
 
 new ThreadView(room, talk);
