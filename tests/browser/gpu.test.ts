@@ -12,7 +12,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const root = resolve(import.meta.dirname, "../..");
 const model = "models/weft-stories-7m-q8_0.gguf";
-const tokens = Number(process.env["WEFT_TEST_TOKENS"] ?? 12);
+const tokens = Number(process.env["WEFT_TEST_TOKENS"] ?? 8);
 const native = join(root, "build/release/weft");
 const flags = ["--no-sandbox", "--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader",
   "--disable-gpu-sandbox", "--ignore-gpu-blocklist", "--no-first-run", "--disable-background-networking",
@@ -107,7 +107,7 @@ test.each(["wasm", "wasm-threads"])("gives the native CPU's greedy tokens (%s)",
     "--json", "--device", "cpu", "-n", String(tokens)], { encoding: "utf8" })) as Generated;
   expect(out.ids).toEqual(expected.ids);
   await page.close();
-}, 300_000);
+}, 600_000);
 
 test("a device that is lost in the middle ends the generation, and another load works", async () => {
   const call = await start();
@@ -118,4 +118,4 @@ test("a device that is lost in the middle ends the generation, and another load 
   await call("load", `/${model}?again`, { device: "webgpu" });
   expect(((await call("generate", { max_tokens: 1 }, 0)) as Generated).ids.length).toBe(1);
   await page.close();
-}, 300_000);
+}, 600_000);
