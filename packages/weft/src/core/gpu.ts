@@ -6,10 +6,8 @@
 // Numbers of devices, handles and operations are the module's. Nothing thrown leaves an import: it would unwind the
 // module's frames. What fails at once ends its operation, and else it is trouble that the module's next call returns.
 import type { CoreMemory, ImportFunctions } from "./abi.js";
-import { findAdapters, isSoftware, requestAgain, type FoundAdapter } from "./gpu_adapters.js";
+import { findAdapters, requestAgain, type FoundAdapter } from "./gpu_adapters.js";
 import { GpuDevice, textOf } from "./gpu_device.js";
-
-export { isSoftware };
 
 interface Wishes {
   features: GPUFeatureName[];

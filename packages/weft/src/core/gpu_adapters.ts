@@ -81,7 +81,7 @@ export async function requestAgain(gpu: GPU | undefined, found: FoundAdapter | u
 }
 
 // Drivers that compute on the CPU: SwiftShader and Mesa's lavapipe.
-export function isSoftware(adapter: GPUAdapter): boolean {
+function isSoftware(adapter: GPUAdapter): boolean {
   const { info } = adapter;
   const older = (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter;
   return (
