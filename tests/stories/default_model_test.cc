@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "session/chat.h"
+#include "native_host.h"
 #include "story_support.h"
 
 namespace weft {

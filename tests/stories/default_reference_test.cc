@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/json.h"
+#include "native_host.h"
 #include "story_support.h"
 
 namespace weft {

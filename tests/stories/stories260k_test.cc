@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "file/gguf_writer.h"
+#include "native_host.h"
 #include "story_support.h"
 #include "weights/formats.h"
 

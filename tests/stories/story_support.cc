@@ -1,7 +1,6 @@
 #include "story_support.h"
 
 #include <cmath>
-#include <filesystem>
 
 #include "base/json.h"
 
@@ -24,8 +23,8 @@ std::optional<std::string> stories260k(const std::string& format) {
 }
 
 std::optional<std::string> default_model() {
-  for (const auto& entry : std::filesystem::directory_iterator(source_dir() + "/models"))
-    if (entry.path().extension() == ".gguf") return entry.path().string();
+  for (const std::string& path : files_in(source_dir() + "/models"))
+    if (path.ends_with(".gguf")) return path;
   return std::nullopt;
 }
 

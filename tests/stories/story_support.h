@@ -3,7 +3,6 @@
 
 #include <optional>
 
-#include "native_host.h"
 #include "session/session.h"
 #include "support/support.h"
 

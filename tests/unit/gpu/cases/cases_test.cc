@@ -1,18 +1,21 @@
 // Every case of every op by every kernel row and every variant that computes it on this GPU, planned and run as a model
 // is, against the op's reference; nothing but the results may be written, and a row's bits do not depend on T or on the
-// other rows. Every specialised kernel is left in WEFT_WGSL_VARIANTS/<driver> for tint.
+// other rows. Natively every specialised kernel is left in WEFT_WGSL_VARIANTS/<driver> for tint.
 //
 // WEFT_TEST_LARGE=all, or a part of their names: also the large cases, with shapes of real models. For real GPUs.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 
 #include "case_gpu.h"
 #include "gpu_case.h"
 #include "large_case.h"
 #include "support/support.h"
+
+#ifdef WEFT_WGSL_VARIANTS
+#include <filesystem>
+#endif
 
 namespace weft::test {
 namespace {
@@ -50,11 +53,13 @@ class Gpus : public testing::Environment {
     const GpuInfo& info = s.caps.gpu;
     std::printf("on %s, %s: f16 %d, subgroups %d (%u to %u), packed dot %d\n", info.name.c_str(), info.driver.c_str(),
                 info.f16, info.subgroups, info.subgroup_min, info.subgroup_max, info.packed_dot);
+#ifdef WEFT_WGSL_VARIANTS
     const char* driver = std::getenv("WEFT_TEST_GPU");
     s.folder = std::string(WEFT_WGSL_VARIANTS) + "/" + (driver ? driver : "gpu");
     std::error_code ignored;
     if (testing::GTEST_FLAG(filter) == "*") std::filesystem::remove_all(s.folder, ignored);
     std::filesystem::create_directories(s.folder, ignored);
+#endif
   }
   void TearDown() override {
     Session& s = session();
