@@ -59,3 +59,7 @@ test("no example is longer than 100 lines, and none is left out here", () => {
     for (const file of files) expect(readFileSync(join(folder, example, file), "utf8").split("\n").length, file).toBeLessThan(100);
   }
 });
+
+test("docs/api.md is what the types say", async () => {
+  await promisify(execFile)(process.execPath, [join(root, "tools/gen_api_docs.mjs"), "--check"]);
+});

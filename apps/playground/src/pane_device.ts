@@ -56,7 +56,7 @@ function gpuFacts(gpu: GpuInfo): HTMLElement {
     ["Packed products", yes(gpu.packedDot)],
     ["Time stamps", yes(gpu.timestamps)],
     ["Largest buffer", `${bytes(gpu.maxBufferBytes)}, of which ${bytes(gpu.maxBindingBytes)} at once`],
-    ["Workgroup", `${gpu.maxWorkgroupInvocations} threads, ${bytes(gpu.maxWorkgroupBytes)}`],
+    ["Workgroup", `${gpu.maxWorkgroupInvocations} threads, ${Math.round(gpu.maxWorkgroupBytes / 1024)} KiB shared`],
   ]);
 }
 

@@ -40,13 +40,14 @@ function loadingLine(room: Room): string {
 function readyLine(room: Room): string {
   const { device } = room.model.get()!.info;
   $("status").setAttribute("aria-live", "polite");
-  const place = device.kind === "webgpu" ? `on the GPU (${device.name})` : `on the processor, ${plural(device.threads, "thread")}`;
+  const place = device.kind === "webgpu" ? `on the GPU (${device.gpu?.name ?? device.name})` : `on the processor, ${plural(device.threads, "thread")}`;
   return `${room.label} · ${place}`;
 }
 
 function note(room: Room, talk: Talk): string {
   const model = room.model.get();
-  if (!model) return room.loading.get() ? "The model is on its way; write already, it answers as soon as it is here." : "";
+  if (!model) return room.loading.get() ? "The model is on its way; write already, it answers as soon as it is here."
+    : "There is no model now: load one under Controls, or drop a file on this page.";
   const size = `${count(model.info.parameters)} parameters`;
   if (room.wanted.kind === "built-in")
     return `${room.label} is a storyteller of ${size} that runs in this tab. It knows no facts, only how stories go. Nothing you write leaves the page.`;

@@ -119,6 +119,7 @@ export class ThreadView {
   }
 
   private scroll(): void {
+    if (!this.list.firstChild) return; // the empty page begins at its top
     this.thread.scrollTop = this.thread.scrollHeight;
   }
 }
