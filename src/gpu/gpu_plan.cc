@@ -145,6 +145,8 @@ Result<GpuRange> GpuPlan::range_of(const Step& step, const GpuBinding& binding) 
       return step_range();
     case GpuBinding::From::nothing:
       return GpuRange{nothing_, 0, 16};
+    case GpuBinding::From::absent:
+      return GpuRange{};
     case GpuBinding::From::scratch:
       return GpuRange{arena_, step.scratch_offsets[binding.index], step.gpu.scratch[binding.index]};
     case GpuBinding::From::weights: {

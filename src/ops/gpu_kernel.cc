@@ -48,6 +48,13 @@ Constants& Constants::line(std::string_view text) {
   return *this;
 }
 
+Constants& Constants::binding(std::string_view name, int number, std::string_view access, std::string_view element,
+                              bool there) {
+  const std::string array = std::string(name) + ": array<" + std::string(element);
+  if (!there) return line("var<private> " + array + ", 1>;");
+  return line("@group(0) @binding(" + std::to_string(number) + ") var<" + std::string(access) + "> " + array + ">;");
+}
+
 Constants& Constants::dim(std::string_view name, const Dim& dim) {
   return u32(name, dim.count).u32(std::string(name) + "Word", GpuCall::word(dim));
 }

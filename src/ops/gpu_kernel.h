@@ -47,6 +47,7 @@ struct GpuBinding {
     scratch,  // memory of this call alone, `index` in GpuLowering::scratch
     nothing,  // a few bytes that nobody uses, for what a kernel declares and this call has not: once in a dispatch
     weights,  // all weights of the call, one after the other in one buffer: see grouped_offsets
+    absent,   // none: the constants declare no binding of that number (Constants::binding)
   } from = From::step;
   int index = 0;
   bool operator==(const GpuBinding&) const = default;
@@ -56,6 +57,7 @@ inline GpuBinding out(int i) { return {GpuBinding::From::out, i}; }
 inline GpuBinding scratch(int i) { return {GpuBinding::From::scratch, i}; }
 inline GpuBinding step() { return {GpuBinding::From::step, 0}; }
 inline GpuBinding nothing() { return {GpuBinding::From::nothing, 0}; }
+inline GpuBinding absent() { return {GpuBinding::From::absent, 0}; }
 inline GpuBinding all_weights() { return {GpuBinding::From::weights, 0}; }
 
 struct GpuDispatch {
@@ -95,6 +97,9 @@ class Constants {
   Constants& flag(std::string_view name, bool value);
   Constants& alias(std::string_view name, std::string_view type);
   Constants& line(std::string_view text);  // anything else: `enable f16;`
+  // `@group(0) @binding(number) var<access> name: array<element>;`. A call that has it not binds absent(), and dead
+  // code finds a private variable of that name: each binding of a dispatch costs the host time.
+  Constants& binding(std::string_view name, int number, std::string_view access, std::string_view element, bool there);
   // `const kNAME = <count>u; const kNAMEWord = <word>u;` of a dimension: its size is kNAME * step[kNAMEWord].
   Constants& dim(std::string_view name, const Dim& dim);
   const std::string& text() const { return text_; }

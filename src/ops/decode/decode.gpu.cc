@@ -84,6 +84,12 @@ Tile tile_of(const GpuCall& call, int64_t n, int x, int w) {
 }
 int matvec_variants(const GpuCall&) { return kTileCount + 1; }
 
+// What decode_matvec adds to its sums.
+void added_constants(Constants& c, bool residual, bool bias) {
+  c.binding("residual", 3, "storage, read_write", "f32", residual);
+  c.binding("bias", 4, "storage, read", "u32", bias);
+}
+
 Grid grid_of(int64_t groups) { return {Extent{groups}, Extent{}, Extent{}}; }
 
 // linear (x, w, bias), linear_add (x, w, bias, residual): the matrix is bound alone.
@@ -100,10 +106,11 @@ GpuLowering lower_linear(const GpuCall& call) {
   matrix_constants(c, "kUp", op.in[1].dtype, n, k, 0);
   c.u32("kN", n).flag("kHasBias", bias).u32("kBiasFormat", bias ? static_cast<int64_t>(op.in[2].dtype) : 0);
   c.flag("kResidual", residual).u32("kActivation", 0).alias("Value", "f32");
+  added_constants(c, residual, bias);
   return {{},
           {{"decode_matvec",
             c.text(),
-            {out(0), in(1), in(0), residual ? in(3) : nothing(), bias ? in(2) : step()},
+            {out(0), in(1), in(0), residual ? in(3) : absent(), bias ? in(2) : absent()},
             grid_of((n + tile.rows() - 1) / tile.rows())}}};
 }
 
@@ -123,10 +130,11 @@ GpuLowering lower_normed(const GpuCall& call) {
   matrix_constants(c, "kUp", op.in[2].dtype, n, k, gated ? offsets[3] : offsets[2]);
   c.u32("kN", n).flag("kHasBias", bias).u32("kBiasFormat", bias ? static_cast<int64_t>(op.in[3].dtype) : 0);
   c.flag("kResidual", false).u32("kActivation", static_cast<int64_t>(op.attrs.act)).alias("Value", "f32");
+  added_constants(c, false, bias);
   return {{},
           {{"decode_matvec",
             c.text(),
-            {out(0), all_weights(), in(0), nothing(), bias ? in(3) : step()},
+            {out(0), all_weights(), in(0), absent(), bias ? in(3) : absent()},
             grid_of((n + tile.rows() - 1) / tile.rows())}}};
 }
 

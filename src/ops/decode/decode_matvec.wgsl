@@ -25,11 +25,11 @@ const kBiasFormat = 0u;
 const kResidual = false;
 const kActivation = 0u;
 alias Value = f32;
+@group(0) @binding(3) var<storage, read_write> residual: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<u32>;
 // end
 
-@group(0) @binding(0) var<storage, read_write> y: array<f32>;         // [1, N]
-@group(0) @binding(3) var<storage, read_write> residual: array<f32>;  // [1, N]; anything where there is none
-@group(0) @binding(4) var<storage, read> bias: array<u32>;            // [N] likewise
+@group(0) @binding(0) var<storage, read_write> y: array<f32>;  // [1, N], and so are the residual and the bias
 
 @compute @workgroup_size(kThreads)
 fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) group: vec3<u32>) {
