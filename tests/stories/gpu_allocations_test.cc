@@ -13,13 +13,13 @@ using namespace weft::test;
 TEST(GpuAllocations, NonePerToken) {
   if (!kCountsAllocations) GTEST_SKIP() << "skipped: a sanitizer's allocator";
   TestHost host;
-  for (int64_t burst : {1, 8, 0}) {
+  for (int64_t burst : {1, 8}) {
+    auto loaded =
+        run(LanguageModel::load(host, *default_model(), {.device = "webgpu", .context = 256, .burst = burst}));
+    if (!loaded && loaded.error().code == Code::no_device && !std::getenv("WEFT_TEST_GPU"))
+      GTEST_SKIP() << "skipped: " << loaded.error().message();
+    ASSERT_OK(loaded);
     for (bool sampled : {false, true}) {
-      auto loaded =
-          run(LanguageModel::load(host, *default_model(), {.device = "webgpu", .context = 256, .burst = burst}));
-      if (!loaded && loaded.error().code == Code::no_device && !std::getenv("WEFT_TEST_GPU"))
-        GTEST_SKIP() << "skipped: " << loaded.error().message();
-      ASSERT_OK(loaded);
       const auto session = new_session(**loaded);
       GenerateRequest request = greedy({1, 5, 9}, 160);
       if (sampled)

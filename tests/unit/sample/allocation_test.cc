@@ -1,34 +1,15 @@
 // After the first token the sampler allocates nothing: counted by replacing the global operator new of this program.
-#include <cstdlib>
-#include <new>
 #include <random>
 
 #include "sample/sampler.h"
+#include "support/allocations.h"
 #include "support/support.h"
-
-namespace {
-size_t allocations = 0;
-}
-
-// Sanitizers bring an operator new of their own.
-#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
-#define WEFT_COUNTS_ALLOCATIONS 1
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  std::abort();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-#endif
 
 namespace weft {
 namespace {
 
 TEST(Sampler, AllocatesNothingAfterTheFirstToken) {
-#ifndef WEFT_COUNTS_ALLOCATIONS
-  GTEST_SKIP() << "skipped: a sanitizer allocates in its own way";
-#endif
+  if (!test::kCountsAllocations) GTEST_SKIP() << "skipped: a sanitizer's allocator";
   std::mt19937 random(1);
   std::vector<float> logits(50000);
   for (float& x : logits) x = std::normal_distribution<float>(0, 2)(random);
@@ -46,14 +27,14 @@ TEST(Sampler, AllocatesNothingAfterTheFirstToken) {
     std::vector<int32_t> id{49999};
     sampler.accept(id);
     ASSERT_TRUE(sampler.sample(logits, mask).has_value());
-    const size_t before = allocations;
+    const long before = test::allocations();
     int32_t sum = 0;
     for (int i = 0; i < 20; ++i) {
       id[0] = sampler.sample(logits, mask)->id;
       sum += id[0];
       sampler.accept(id);
     }
-    EXPECT_EQ(allocations, before) << sum;
+    EXPECT_EQ(test::allocations(), before) << sum;
   }
 }
 

@@ -1,39 +1,8 @@
 // Decoding in bursts allocates nothing per token: every operator new of this program is counted.
-#include <cstdlib>
-#include <new>
+#include "support/allocations.h"
 
 #include "fake_loop.h"
 #include "session_support.h"
-
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define WEFT_COUNTS_ALLOCATIONS 0  // sanitizers have allocators of their own
-#else
-#define WEFT_COUNTS_ALLOCATIONS 1
-#endif
-
-namespace {
-std::atomic<long> allocations{0};
-}
-
-#if WEFT_COUNTS_ALLOCATIONS
-void* operator new(size_t bytes) {
-  ++allocations;
-  void* memory = std::malloc(bytes ? bytes : 1);
-  if (!memory) std::abort();
-  return memory;
-}
-void* operator new(size_t bytes, std::align_val_t alignment) {
-  ++allocations;
-  const size_t align = static_cast<size_t>(alignment);
-  void* memory = std::aligned_alloc(align, (bytes + align - 1) / align * align);
-  if (!memory) std::abort();
-  return memory;
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
-#endif
 
 namespace weft {
 namespace {
@@ -41,7 +10,7 @@ namespace {
 using namespace weft::test;
 
 TEST(Allocations, NonePerTokenWhileADeviceGenerates) {
-  if (!WEFT_COUNTS_ALLOCATIONS) GTEST_SKIP() << "skipped: a sanitizer's allocator";
+  if (!kCountsAllocations) GTEST_SKIP() << "skipped: a sanitizer's allocator";
   TestHost host;
   for (int64_t burst : {1, 8, 0}) {
     LoopProbe probe{.scripted = true};
@@ -57,8 +26,8 @@ TEST(Allocations, NonePerTokenWhileADeviceGenerates) {
     int events = 0;
     const Generated out = generate(*session, request, [&](const TokenEvent&) {
       ++events;
-      if (events == 40) before = allocations;  // sizes of bursts and of held text have settled
-      if (events == 449) after = allocations;
+      if (events == 40) before = allocations();  // sizes of bursts and of held text have settled
+      if (events == 449) after = allocations();
     });
     EXPECT_EQ(out.ids.size(), 450u);
     EXPECT_FALSE(out.text.empty());
