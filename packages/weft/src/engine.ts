@@ -116,6 +116,11 @@ export class Engine {
     return this.service.memory();
   }
 
+  /** As if the GPU had been reset or removed: to try what a page does then. */
+  loseDevice(): Promise<void> {
+    return this.service.loseDevice();
+  }
+
   /** Disposes of all models and ends the workers. */
   async dispose(): Promise<void> {
     await Promise.allSettled([...this.models].map((model) => model.dispose()));

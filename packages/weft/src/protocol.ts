@@ -23,6 +23,8 @@ export interface EngineService {
   template(model: number, messages: readonly ChatMessage[]): Promise<string>;
   dump(model: number, what: "graph" | "decode" | "prefill"): Promise<string>;
   memory(): Promise<EngineMemory>;
+  /** As if the GPU had been reset: for tests. */
+  loseDevice(): Promise<void>;
   cacheList(): Promise<CacheEntry[]>;
   /** How many entries went. */
   cacheDelete(keyOrUrl: string): Promise<number>;

@@ -4,6 +4,7 @@
 //   machine.core.call(…); await machine.choose({ device: "auto", threads: 4 });
 import { gpuInfo, type CoreGpu } from "../answers.js";
 import { GpuHost } from "../core/gpu.js";
+import type { ImportFunctions } from "../core/abi.js";
 import { Core } from "../core/module.js";
 import { SourceTable } from "../core/source_table.js";
 import { maxThreads, Threads } from "../core/threads.js";
@@ -29,6 +30,8 @@ export class Machine {
   private noGpu = "";
   private oneThread = "";
   wasmLimit = 4 * 2 ** 30;
+  /** As if the GPU had been reset: for tests. */
+  loseDevices: () => void = () => undefined;
 
   private constructor(readonly options: StartOptions, readonly platform: Platform, private readonly page_: PageService) {}
 
@@ -57,11 +60,22 @@ export class Machine {
       memory,
       sources: this.sources,
       threads: this.threads,
-      gpu: (core) => new GpuHost("gpu" in gpu ? gpu.gpu : undefined, core).imports(),
+      gpu: (core) => this.gpuImports(new GpuHost("gpu" in gpu ? gpu.gpu : undefined, core).imports()),
       onLog: (level, text) => this.log((["debug", "info", "warning"] as const)[level] ?? "warning", text),
       soon: (callback) => platform.soon(callback),
     });
     if (memory) this.threads?.attach(this.core, module, memory);
+  }
+
+  private gpuImports(imports: ImportFunctions): ImportFunctions {
+    const { gpu_open: open, gpu_close: close, gpu_lose: lose } = imports;
+    const opened = new Set<number>();
+    this.loseDevices = () => opened.forEach((gpu) => void lose!(gpu));
+    return {
+      ...imports,
+      gpu_open: (operation, gpu, ...rest) => (opened.add(gpu!), open!(operation!, gpu!, ...rest)),
+      gpu_close: (gpu) => (opened.delete(gpu!), close!(gpu!)),
+    };
   }
 
   /** As much address space as the browser gives: some phones refuse 4 GB. */
@@ -89,7 +103,7 @@ export class Machine {
       this.gpus = devices.map(gpuInfo);
       if (devices.length === 0) this.noGpu = "WebGPU gave no adapter";
     } catch (e) {
-      this.noGpu = WeftError.from(e).message;
+      this.noGpu = WeftError.from(e).message.replace(/^GPU: /, "");
     }
   }
 
@@ -161,7 +175,7 @@ async function compile(platform: Platform, url: string): Promise<WebAssembly.Mod
     if (WeftError.is(e)) throw e;
     if (e instanceof WebAssembly.CompileError)
       throw new WeftError("unsupported", `${url}: it does not compile here: ${e.message}`, {
-        hint: "Chrome 114, Edge 114, Firefox 121, Safari 18.2 or newer runs it: it needs SIMD and tail calls", where: url, cause: e,
+        hint: "Chrome 116, Edge 116, Firefox 124, Safari 18.2 or newer runs it: it needs SIMD and tail calls", where: url, cause: e,
       });
     throw new WeftError("io", `${url}: it could not be fetched: ${String(e)}`, {
       hint: "serve weft.wasm and weft.threads.wasm beside the package, or name their folder by { wasmBase }", where: url, cause: e,

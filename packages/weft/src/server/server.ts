@@ -230,6 +230,10 @@ export class EngineServer implements EngineService {
     return { wasmBytes: this.machine.core.size(), models };
   }
 
+  async loseDevice(): Promise<void> {
+    this.machine.loseDevices();
+  }
+
   // ---- cache ----
 
   cacheList(): Promise<CacheEntry[]> {
