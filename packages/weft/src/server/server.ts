@@ -208,7 +208,11 @@ export class EngineServer implements EngineService {
   }
 
   pieces(model: number, ids: readonly number[]): Promise<string[]> {
-    return Promise.all(ids.map((id) => this.detokenize(model, [id])));
+    // Some tokenizers leave out the space that the first token of a text begins with: the second one has it.
+    return Promise.all(ids.map(async (id) => {
+      const [once, twice] = await Promise.all([this.detokenize(model, [id]), this.detokenize(model, [id, id])]);
+      return twice.slice(once.length);
+    }));
   }
 
   async template(model: number, messages: readonly ChatMessage[]): Promise<string> {
