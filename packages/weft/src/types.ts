@@ -13,8 +13,6 @@ export interface EngineOptions {
   device?: DeviceChoice;
   /** Also take a GPU that is software (SwiftShader, lavapipe). Default: false; always true for device "webgpu". */
   software?: boolean;
-  /** Which GPU, where there are two. Default: "high-performance". */
-  powerPreference?: "high-performance" | "low-power";
   /**
    * Threads of the CPU, at most 32. Default: as many as the processor has. More than one needs a page that is
    * cross-origin isolated (docs/web.md); elsewhere there is one, and `engine.reason` says so.
@@ -84,8 +82,8 @@ export interface Devices {
 // ---- loading ----
 
 /**
- * A model: an http(s), blob or data URL; "owner/repo" or "owner/repo/file.gguf" of Hugging Face (also with
- * "hf:" before it, and "@revision" after the repo); a File or Blob; a handle from a file picker or from the origin private file
+ * A model: an http(s), blob or data URL; "owner/repo/file.gguf" of Hugging Face (also with "hf:" before it, and with
+ * "@revision" after the repo); a File or Blob; a handle from a file picker or from the origin private file
  * system; several files of one model, the main one first. In Node also a path or file URL.
  */
 export type ModelSource = string | URL | Blob | FileSystemFileHandle | readonly (File | FileSystemFileHandle)[];
