@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "base/json.h"
+#include "ops/gpu_kernel.h"
 
 namespace weft {
 namespace {
@@ -28,6 +29,12 @@ std::string describe(const GpuInfo& gpu) {
   return text;
 }
 
+std::string hex16(uint64_t number) {
+  char text[20];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
+  return text;
+}
+
 Result<std::string> path_of(const GpuInfo& gpu, std::string_view kind) {
   WEFT_TRY(const std::string cache, cache_folder());
   std::string name;
@@ -41,9 +48,7 @@ Result<std::string> path_of(const GpuInfo& gpu, std::string_view kind) {
   while (name.ends_with('-')) name.pop_back();
   uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
   for (const char c : describe(gpu)) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  char tail[24];
-  std::snprintf(tail, sizeof tail, "-%016llx", static_cast<unsigned long long>(hash));
-  return cache + "/gpu/" + name + tail + "." + std::string(kind) + ".json";
+  return cache + "/gpu/" + name + "-" + hex16(hash) + "." + std::string(kind) + ".json";
 }
 
 // not_found where there is no file; bad_file where it is not one of ours.
@@ -122,6 +127,12 @@ Status keep_measures(const GpuInfo& gpu, const GpuMeasures& measures) {
 std::shared_ptr<const Tuning> cached_tuning(Host& host, const GpuInfo& gpu) {
   const auto document = open_document(host, gpu, "tuning");
   if (!document) return nullptr;
+  const Json* kernels = json_member(*document, "kernels");
+  if (!kernels || *kernels != hex16(gpu_kernels_fingerprint())) {
+    host.log(LogLevel::warning,
+             "ignored: the tuning of " + gpu.name + " is of other kernels than this program's; run weft tune again");
+    return nullptr;
+  }
   auto tuning = std::make_shared<Tuning>();
   const Json* choices = json_member(*document, "choices");
   bool good = choices && choices->is_object();
@@ -145,7 +156,8 @@ Result<std::string> keep_tuning(Host& host, const GpuInfo& gpu, const Tuning& tu
   for (const auto& [key, choice] : tuning.choices) all.choices[key] = choice;
   OrderedJson choices = OrderedJson::object();
   for (const auto& [key, choice] : all.choices) choices[key] = {{"kernel", choice.kernel}, {"variant", choice.variant}};
-  return write_document(gpu, "tuning", {{"choices", std::move(choices)}});
+  return write_document(gpu, "tuning",
+                        {{"kernels", hex16(gpu_kernels_fingerprint())}, {"choices", std::move(choices)}});
 }
 
 }  // namespace weft

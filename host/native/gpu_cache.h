@@ -11,7 +11,7 @@ namespace weft {
 std::optional<GpuMeasures> cached_measures(Host& host, const GpuInfo& gpu);
 Status keep_measures(const GpuInfo& gpu, const GpuMeasures& measures);
 
-// What `weft tune` found; nullptr: nothing.
+// What `weft tune` found with the kernels of this program; nullptr: nothing.
 std::shared_ptr<const Tuning> cached_tuning(Host& host, const GpuInfo& gpu);
 // Adds to what is there, replacing choices for the same calls. Returns the path.
 Result<std::string> keep_tuning(Host& host, const GpuInfo& gpu, const Tuning& tuning);

@@ -59,6 +59,21 @@ Constants& Constants::dim(std::string_view name, const Dim& dim) {
   return u32(name, dim.count).u32(std::string(name) + "Word", GpuCall::word(dim));
 }
 
+uint64_t gpu_kernels_fingerprint() {
+  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  const auto add = [&](std::string_view text) {
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    hash = (hash ^ 0xFF) * 0x100000001b3;  // no text has this byte: an end
+  };
+  for (const WgslKernel& kernel : wgsl_kernels()) add(kernel.name), add(kernel.text);
+  for (int op = 0; op < kOpCount; ++op) {
+    for (const Kernel* kernel : kernels(static_cast<Op>(op))) {
+      if (kernel->device == Caps::Kind::webgpu) add(kernel->name);
+    }
+  }
+  return hash;
+}
+
 std::string specialised_wgsl(std::string_view shader, std::string_view constants) {
   constexpr std::string_view kBegin = "// specialise\n", kEnd = "// end\n";
   const std::string_view text = wgsl_source(shader);

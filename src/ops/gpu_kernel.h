@@ -108,6 +108,9 @@ class Constants {
   std::string text_;
 };
 
+// Of the texts and names of all GPU kernels: figures measured with others say nothing about these.
+uint64_t gpu_kernels_fingerprint();
+
 // The text of a kernel with its marked block replaced. Aborts if the kernel is unknown.
 std::string specialised_wgsl(std::string_view shader, std::string_view constants);
 

@@ -191,6 +191,14 @@ TEST_F(GpuCommands, TuningIsKeptUsedAndIgnoredWhenDamaged) {
     EXPECT_NE(without.err.find("ignored"), std::string::npos) << bad << ": " << without.err;
     EXPECT_EQ(without.err.find(used), std::string::npos) << bad;
   }
+  auto others = parse_ordered_json(good, path);
+  ASSERT_OK(others);
+  (*others)["kernels"] = "0123456789abcdef";
+  write_text(path, dump_json(*others));
+  const Ran updated = on_gpu(say);
+  EXPECT_EQ(updated.status, 0) << updated.err;
+  EXPECT_NE(updated.err.find("of other kernels"), std::string::npos) << updated.err;
+  EXPECT_EQ(updated.err.find(used), std::string::npos);
   // Kernels that are gone and variants that there are no longer fall back to what runs without tuning.
   auto stale = parse_ordered_json(good, path);
   ASSERT_OK(stale);
