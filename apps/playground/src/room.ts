@@ -97,7 +97,7 @@ export class Room {
       this.model.set(model);
     } catch (e) {
       if (WeftError.is(e, "cancelled") || signal.aborted) {
-        if (this.wanted === wanted) this.trouble.set(this.cancelled(label));
+        if (this.wanted === wanted) this.trouble.set(this.cancelled(label, wanted.kind === "source" && wanted.cache));
       } else {
         this.fail(`${label} could not be loaded`, e);
       }
@@ -106,10 +106,10 @@ export class Room {
     }
   }
 
-  private cancelled(label: string): Trouble {
+  private cancelled(label: string, kept: boolean): Trouble {
     return {
       title: `Loading ${label} was cancelled`,
-      message: "What had arrived is kept; the next try goes on from there.",
+      message: kept ? "What had arrived is kept; the next try goes on from there." : "Nothing of it is loaded.",
       hint: "",
       ways: [this.tryAgain, ...this.toBuiltIn],
     };
