@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "text/jinja/interp.h"
+#include "text/jinja/numbers.h"
 
 namespace weft::jinja {
 
@@ -109,31 +110,19 @@ std::string sign_of(bool negative, char mode) {
   return mode == '+' || mode == ' ' ? std::string(1, mode) : "";
 }
 
-// As C's printf with %e, %f or %g of the given precision, whatever the locale is.
-std::string printf_real(char type, int64_t precision, double value) {
-  char low = static_cast<char>(type | 0x20);
-  auto format = low == 'e'   ? std::chars_format::scientific
-                : low == 'f' ? std::chars_format::fixed
-                             : std::chars_format::general;
-  std::string out(static_cast<size_t>(precision) + 400, '\0');
-  auto end = std::to_chars(out.data(), out.data() + out.size(), value, format, static_cast<int>(precision)).ptr;
-  out.resize(static_cast<size_t>(end - out.data()));
-  if (type != low) std::ranges::replace(out, 'e', 'E');
-  return out;
-}
-
 std::string real_body(double value, const Spec& spec) {
   bool upper = spec.type >= 'A' && spec.type <= 'Z';
   if (std::isnan(value)) return upper ? "NAN" : "nan";
   if (std::isinf(value)) return upper ? "INF" : "inf";
-  if (spec.type == '%') return printf_real('f', spec.precision < 0 ? 6 : spec.precision, value * 100) + "%";
+  if (spec.type == '%')
+    return print_decimal(value * 100, 'f', spec.precision < 0 ? 6 : static_cast<int>(spec.precision)) + "%";
   if (spec.type == '\0') {
     if (spec.precision < 0) return repr_real(value);
-    std::string text = printf_real('g', std::max<int64_t>(1, spec.precision), value);
+    std::string text = print_decimal(value, 'g', static_cast<int>(std::max<int64_t>(1, spec.precision)));
     return text.find_first_of(".e") == text.npos ? text + ".0" : text;
   }
   char type = spec.type == 'n' ? 'g' : spec.type;
-  return printf_real(type, spec.precision < 0 ? 6 : spec.precision, value);
+  return print_decimal(value, type, spec.precision < 0 ? 6 : static_cast<int>(spec.precision));
 }
 
 std::string digits_of(uint64_t value, int base, bool upper) {

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <clocale>
+#include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <string>
@@ -81,6 +82,15 @@ std::optional<double> parse_decimal(std::string_view text) {
   double value = std::strtod(plain.c_str(), &end);
   if (plain.empty() || end != plain.c_str() + plain.size()) return {};
   return value;
+}
+
+std::string print_decimal(double value, char form, int precision) {
+  const char format[] = {'%', '.', '*', form, '\0'};
+  std::string out(static_cast<size_t>(precision) + 400, '\0');
+  out.resize(static_cast<size_t>(std::snprintf(out.data(), out.size(), format, precision, value)));
+  std::string_view point = std::localeconv()->decimal_point;
+  if (size_t at = out.find(point); point != "." && at != out.npos) out.replace(at, point.size(), ".");
+  return out;
 }
 
 }  // namespace weft::jinja

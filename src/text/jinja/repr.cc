@@ -1,9 +1,11 @@
 // How Python prints values: str() and repr().
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 
 #include "base/utf8.h"
+#include "text/jinja/numbers.h"
 #include "text/jinja/unicode.h"
 #include "text/jinja/value.h"
 
@@ -42,17 +44,16 @@ std::string repr_real(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
   if (value == 0) return std::signbit(value) ? "-0.0" : "0.0";
-  char buffer[40];
-  auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
-  std::string_view digits(buffer, static_cast<size_t>(end - buffer));
+  // 17 digits always do; texts have short numbers mostly.
+  std::string digits;
+  int precision = -1;
+  do digits = print_decimal(value, 'e', ++precision);
+  while (precision < 16 && parse_decimal(digits) != value);
   size_t e = digits.find('e');
   int exponent = 0;
-  std::from_chars(digits.data() + e + (digits[e + 1] == '+' ? 2 : 1), end, exponent);
-  if (exponent < -4 || exponent >= 16) return std::string(digits);  // to_chars writes at least two exponent digits too
-  end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed).ptr;
-  std::string out(buffer, static_cast<size_t>(end - buffer));
-  if (out.find('.') == out.npos) out += ".0";
-  return out;
+  std::from_chars(digits.data() + e + (digits[e + 1] == '+' ? 2 : 1), digits.data() + digits.size(), exponent);
+  if (exponent < -4 || exponent >= 16) return digits;  // printf writes at least two exponent digits too
+  return print_decimal(value, 'f', std::max(1, precision - exponent));
 }
 
 namespace {

@@ -296,10 +296,7 @@ Maybe<Value> round_real(double value, int64_t precision) {
   if (!std::isfinite(value) || precision > 320) return Value::real(value);
   if (precision < -310) return Value::real(std::copysign(0.0, value));
   if (precision >= 0) {
-    char buffer[700];
-    auto end =
-        std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed, static_cast<int>(precision)).ptr;
-    return Value::real(parse_real(std::string_view(buffer, static_cast<size_t>(end - buffer))).value_or(value));
+    return Value::real(parse_real(print_decimal(value, 'f', static_cast<int>(precision))).value_or(value));
   }
   double scale = std::pow(10.0, static_cast<double>(-precision));
   return Value::real(std::nearbyint(value / scale) * scale);
