@@ -12,12 +12,6 @@ const root = join(folder, "../..");
 const dist = join(folder, "dist");
 const modules = [["wasm", "weft.wasm"], ["wasm-threads", "weft.threads.wasm"]];
 
-for (const [preset] of modules) {
-  const built = join(root, "build", preset, "host/web/weft.wasm");
-  if (existsSync(built)) continue;
-  console.error(`weft: ${built} is missing: cmake --preset ${preset} && ninja -C build/${preset} weft`);
-  process.exit(1);
-}
 // What a source that is gone left behind goes too; the rest stays for those who are reading it.
 if (existsSync(dist))
   for (const name of readdirSync(dist, { recursive: true }))
@@ -30,5 +24,10 @@ try {
 }
 for (const [preset, name] of modules) {
   const from = join(root, "build", preset, "host/web/weft.wasm"), to = join(dist, name);
-  if (!existsSync(to) || statSync(from).mtimeMs > statSync(to).mtimeMs) copyFileSync(from, to);
+  if (!existsSync(from)) {
+    console.error(`weft: ${from} is missing: cmake --preset ${preset} && ninja -C build/${preset} weft`);
+    process.exitCode = 1;
+  } else if (!existsSync(to) || statSync(from).mtimeMs > statSync(to).mtimeMs) {
+    copyFileSync(from, to);
+  }
 }

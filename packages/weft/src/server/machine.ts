@@ -149,7 +149,7 @@ export class Machine {
 
   /** What a load without options would choose. */
   async state(): Promise<{ device: DeviceInfo; reason: string }> {
-    const { kind, software, threads, reason } = await this.choose(this.options.device === "webgpu" ? "auto" : undefined, undefined, undefined);
+    const { kind, software, threads, reason } = await this.choose(undefined, undefined, undefined);
     const gpu = kind === "webgpu" ? this.usableGpu(software) : undefined;
     if (gpu) return { device: { kind, name: gpu.name, threads: 0, gpu }, reason };
     return { device: { kind: "cpu", name: `WebAssembly SIMD, ${count(threads)}`, threads }, reason };

@@ -45,8 +45,7 @@ export class EngineServer implements EngineService {
 
   async start(options: StartOptions): Promise<EngineState> {
     this.machine_ = await Machine.start(options, this.platform, this.page());
-    if (options.device === "webgpu") await this.machine.choose("webgpu", true, undefined);
-    return this.machine.state();
+    return this.machine.state();  // rejects if a GPU was asked for and there is none
   }
 
   devices(): Promise<Devices> {
