@@ -73,6 +73,33 @@ tier_golden() { build release all && run_ctest release -L golden; }
 tier_stories() { build release all && run_ctest release -L stories; }
 tier_cli() { build release all && run_ctest release -L cli; }
 
+# In Chromium and Node: the C++ tests as WASM (tests/browser/programs), the package, and pages that use it.
+tier_browser() {
+  build release all
+  web_package
+  build wasm all
+  build wasm-threads all
+  run_ctest wasm -L browser
+  run_ctest wasm-threads -L browser
+  run_vitest packages/weft
+  run_vitest tests/browser
+}
+
+# run_vitest FOLDER: its *.test.ts, one file after the other, which share the processors anyway; adds the single tests to
+# passed, failed and skipped. None is a failure.
+run_vitest() {
+  local report ok bad skip
+  report=$(mktemp)
+  node node_modules/vitest/vitest.mjs run --root "$1" --no-file-parallelism --reporter=verbose --reporter=json \
+    --outputFile.json="$report" 2>&1 | grep -vE '^ *$' || true
+  read -r ok bad skip < <(node -p 'const r = JSON.parse(fs.readFileSync(process.argv[1] || "{}"));
+    const failed = r.numFailedTests + (r.success || r.numFailedTests ? 0 : 1);
+    [r.numPassedTests, failed, r.numPendingTests + r.numTodoTests].join(" ")' "$report" || echo "0 1 0")
+  rm -f "$report"
+  [ "$((ok + bad))" -gt 0 ] || bad=1
+  passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+}
+
 tier_tsan() {
   build tsan $(programs $tsan_tests)
   run_ctest tsan -R "^unit\.(${tsan_tests// /|})\$"
@@ -83,7 +110,7 @@ tier_install() {
   if bash tests/install/run.sh build/release; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
-readonly tiers="lint unit golden stories cli gpu wgsl install tsan"
+readonly tiers="lint unit golden stories cli gpu wgsl browser install tsan"
 
 run_tests() {
   local passed=0 failed=0 skipped=0 start=$SECONDS tier

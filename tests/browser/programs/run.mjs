@@ -22,11 +22,10 @@ const found = (path) => {
   const inside = place.startsWith(`${root}/`) || place.startsWith(join(root, "../shared/data/"));
   return inside && path.startsWith("/checkout/") && existsSync(place) ? place : undefined;
 };
-const contentOf = (path) => {
+const contentOf = (path, folder) => {
   const place = found(path);
-  if (!place) return undefined;
-  if (statSync(place).isDirectory()) return Buffer.from(readdirSync(place).map((name) => `${name}\n`).join(""));
-  return readFileSync(place);
+  if (!place || statSync(place).isDirectory() !== folder) return undefined;
+  return folder ? Buffer.from(readdirSync(place).map((name) => `${name}\n`).join("")) : readFileSync(place);
 };
 
 let printed = "";
@@ -38,7 +37,7 @@ const print = (text) => {
 async function inNode() {
   let last;
   const files = {
-    size: (path) => (last = contentOf(path))?.length ?? -1,
+    size: (path, folder) => (last = contentOf(path, folder))?.length ?? -1,
     read: () => last,
   };
   const module = await WebAssembly.compile(readFileSync(file));
@@ -47,12 +46,12 @@ async function inNode() {
 
 async function inChromium() {
   const server = await serve((path, query) => {
-    if (path === "/checkout-files") return contentOf(query.get("path"));
+    if (path === "/checkout-files") return contentOf(query.get("path"), query.get("folder") === "true");
     if (path === "/program.wasm") return readFileSync(file);
     if (path === "/") return `<!doctype html><script type="module" src="/tests/browser/programs/page.mjs"></script>`;
     return undefined;
   });
-  const browser = await launch(where === "cpu" ? "none" : where);
+  const browser = await launch(where === "cpu" ? "none" : where, { args: ["--enable-webgpu-developer-features"] }); // names
   try {
     const page = await browser.context.newPage();
     page.on("console", (message) => message.type() === "error" && console.log(`console: ${message.text()}`));

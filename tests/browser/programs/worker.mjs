@@ -4,16 +4,12 @@ import { runProgram } from "./program.mjs";
 
 // Files of the checkout, from the server, one after the other.
 class Files {
-  ask(method, path) {
+  size(path, folder) {
     const request = new XMLHttpRequest();
-    request.open(method, `/checkout-files?path=${encodeURIComponent(path)}`, false);
+    request.open("GET", `/checkout-files?folder=${folder}&path=${encodeURIComponent(path)}`, false);
     request.responseType = "arraybuffer";
     request.send();
-    return request;
-  }
-  size(path) {
-    const { status, response } = this.ask("GET", path);
-    this.found = status === 200 ? new Uint8Array(response) : undefined;
+    this.found = request.status === 200 ? new Uint8Array(request.response) : undefined;
     return this.found?.length ?? -1;
   }
   read() {
