@@ -81,6 +81,10 @@ function(weft_layer name)
   if(name STREQUAL ops OR name STREQUAL cpu OR name STREQUAL weights)
     target_link_libraries(weft_${name} ${scope} weft_highway)
   endif()
+  # A page downloads the module: what is not an inner loop is compiled for size (3.0 MB otherwise).
+  if(WASI AND sources AND NOT name MATCHES "^(ops|cpu|sample)$")
+    target_compile_options(weft_${name} PRIVATE -Oz)
+  endif()
   if(name STREQUAL gpu)
     target_link_libraries(weft_gpu ${scope} weft_webgpu)
   endif()
@@ -95,7 +99,7 @@ function(weft_wgsl target)
   set(script ${CMAKE_SOURCE_DIR}/cmake/wgsl.cmake)
   add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/wgsl_files.cc
                      COMMAND ${CMAKE_COMMAND} "-DFILES=${files}" -DOUT=${CMAKE_BINARY_DIR}/wgsl_files.cc
-                             -DKERNELS=${CMAKE_BINARY_DIR}/wgsl -P ${script}
+                             -DKERNELS=${CMAKE_BINARY_DIR}/wgsl -DSTRIP=${WASI} -P ${script}
                      DEPENDS ${files} ${script} VERBATIM)
   target_sources(${target} PRIVATE ${CMAKE_BINARY_DIR}/wgsl_files.cc)
 endfunction()

@@ -1,6 +1,6 @@
 # Writes one .cc with the text of all kernels (declared in src/ops/wgsl.h) and each text as a file of its own, for tint:
 #
-#   cmake "-DFILES=a.wgsl;b.wgsl" -DOUT=wgsl_files.cc -DKERNELS=folder -P wgsl.cmake
+#   cmake "-DFILES=a.wgsl;b.wgsl" -DOUT=wgsl_files.cc -DKERNELS=folder -DSTRIP=OFF -P wgsl.cmake
 #
 # A kernel is a file with an entry point (@compute). `// uses: blocks, reduce` at its top names others, without entry points,
 # whose text follows the kernel's, each once; they may name more. They come behind because the order of declarations is free
@@ -44,24 +44,50 @@ function(collect name)
   set(parts "${parts}" PARENT_SCOPE)
 endfunction()
 
+# What the library holds. STRIP leaves out comments, which a page need not download; the marks of blocks stay.
+function(embedded name out)
+  set(text "${text_${name}}")
+  if(STRIP)
+    string(REGEX REPLACE "\n *// (specialise|end)\n" "\n@@\\1\n" text "\n${text}")
+    string(REGEX REPLACE "\n[ \t]*//[^\n]*" "" text "${text}")
+    string(REGEX REPLACE "[ \t]*//[^\n]*" "" text "${text}")
+    string(REGEX REPLACE "\n[ \t]+" "\n" text "${text}")
+    string(REGEX REPLACE "\n\n+" "\n" text "${text}")
+    string(REGEX REPLACE "\n@@(specialise|end)" "\n// \\1" text "${text}")
+  endif()
+  set(${out} "${text}" PARENT_SCOPE)
+endfunction()
+
 file(REMOVE_RECURSE ${KERNELS})
+set(texts "")
 set(table "")
 foreach(name IN LISTS names)
+  embedded(${name} text)
+  string(APPEND texts "constexpr std::string_view k_${name} = R\"wgsl(${text})wgsl\";\n")
+  if(NOT "${text_${name}}" MATCHES "@compute")
+    continue()
+  endif()
   set(parts "")
   collect(${name})
-  if("${text_${name}}" MATCHES "@compute")
-    set(text "${text_${name}}")
-    foreach(part IN LISTS parts)
-      string(APPEND text "\n// ── ${part}.wgsl\n${text_${part}}")
-    endforeach()
-    file(WRITE ${KERNELS}/${name}.wgsl "${text}")
-    string(APPEND table "    {\"${name}\", R\"wgsl(${text})wgsl\"},\n")
+  set(whole "${text_${name}}")
+  set(list "k_${name}")
+  foreach(part IN LISTS parts)
+    string(APPEND whole "\n// ── ${part}.wgsl\n${text_${part}}")
+    string(APPEND list ", k_${part}")
+  endforeach()
+  file(WRITE ${KERNELS}/${name}.wgsl "${whole}")
+  list(LENGTH parts count)
+  if(count GREATER 7)
+    stop("${path_${name}} has more than 7 parts, directly and indirectly: raise kMaxWgslParts in src/ops/wgsl.h")
   endif()
+  string(APPEND table "    {\"${name}\", {${list}}},\n")
 endforeach()
 file(WRITE ${OUT} "// Written by cmake/wgsl.cmake.
 #include \"ops/wgsl.h\"
 
 namespace weft {
+namespace {
+${texts}}  // namespace
 
 std::span<const WgslKernel> wgsl_kernels() {
   static constexpr WgslKernel kKernels[] = {

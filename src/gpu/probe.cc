@@ -35,7 +35,7 @@ class Bench {
   // Bytes that look random, in pieces that a binding can hold.
   Task<Status> fill(GpuRange range) {
     WEFT_CO_TRY(const GpuPipeline pipeline,
-                co_await gpu_.create_pipeline({"probe_fill", std::string(wgsl_source("probe_fill"))}));
+                co_await gpu_.create_pipeline({"probe_fill", wgsl_source("probe_fill")}));
     GpuCommands commands;
     const int64_t piece = gpu_.info().max_binding_bytes / kGpuAlignment * kGpuAlignment;
     for (int64_t at = 0; at < range.bytes; at += piece) {
@@ -108,7 +108,7 @@ Task<Status> small_dispatches(Bench& bench, GpuMeasures& out) {
   constexpr int kCount = 256;
   Gpu& gpu = bench.gpu_;
   WEFT_CO_TRY(const GpuPipeline pipeline,
-              co_await gpu.create_pipeline({"probe_dispatch", std::string(wgsl_source("probe_dispatch"))}));
+              co_await gpu.create_pipeline({"probe_dispatch", wgsl_source("probe_dispatch")}));
   WEFT_CO_TRY(const GpuRange data, co_await bench.buffer(256, "dispatch probe"));
   // Two groups in turn, as the same one again would cost the host less than a model's dispatches do.
   WEFT_CO_TRY(const GpuBindGroup even, bench.group(pipeline, {data}));

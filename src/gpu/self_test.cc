@@ -121,7 +121,7 @@ Trial dot_trial() {
     return {};
   };
   return {.feature = "packed-dot",
-          .shader = {"self_test_dot", std::string(wgsl_source("self_test_dot"))},
+          .shader = {"self_test_dot", wgsl_source("self_test_dot")},
           .input = bytes_of(pairs),
           .output_bytes = static_cast<int64_t>(kPairs * 16),
           .check = std::move(check)};

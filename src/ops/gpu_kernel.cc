@@ -65,7 +65,7 @@ uint64_t gpu_kernels_fingerprint() {
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     hash = (hash ^ 0xFF) * 0x100000001b3;  // no text has this byte: an end
   };
-  for (const WgslKernel& kernel : wgsl_kernels()) add(kernel.name), add(kernel.text);
+  for (const WgslKernel& kernel : wgsl_kernels()) add(kernel.name), add(kernel.text());
   for (int op = 0; op < kOpCount; ++op) {
     for (const Kernel* kernel : kernels(static_cast<Op>(op))) {
       if (kernel->device == Caps::Kind::webgpu) add(kernel->name);
@@ -76,7 +76,8 @@ uint64_t gpu_kernels_fingerprint() {
 
 std::string specialised_wgsl(std::string_view shader, std::string_view constants) {
   constexpr std::string_view kBegin = "// specialise\n", kEnd = "// end\n";
-  const std::string_view text = wgsl_source(shader);
+  const std::string whole = wgsl_source(shader);
+  const std::string_view text = whole;
   CHECK(!text.empty());
   const size_t begin = text.find(kBegin), end = text.find(kEnd, begin);
   CHECK(begin != std::string_view::npos && end != std::string_view::npos);
