@@ -34,8 +34,7 @@ class Bench {
 
   // Bytes that look random, in pieces that a binding can hold.
   Task<Status> fill(GpuRange range) {
-    WEFT_CO_TRY(const GpuPipeline pipeline,
-                co_await gpu_.create_pipeline({"probe_fill", wgsl_source("probe_fill")}));
+    WEFT_CO_TRY(const GpuPipeline pipeline, co_await gpu_.create_pipeline({"probe_fill", wgsl_source("probe_fill")}));
     GpuCommands commands;
     const int64_t piece = gpu_.info().max_binding_bytes / kGpuAlignment * kGpuAlignment;
     for (int64_t at = 0; at < range.bytes; at += piece) {
