@@ -19,7 +19,8 @@ setup_node() {
 # The packages of package-lock.json, exactly; again when it changed.
 setup_npm() {
   cmp -s package-lock.json node_modules/.weft-lock && return
-  step "installing npm packages" npm ci --no-audit --no-fund
+  # No install scripts: what needs none runs, and one of a benchmark peer fetches what only its Node build uses.
+  step "installing npm packages" npm ci --ignore-scripts --no-audit --no-fund
   cp package-lock.json node_modules/.weft-lock
 }
 
