@@ -4,7 +4,7 @@
 older() {
   local file=$1
   shift
-  [ ! -f "$file" ] || [ -n "$(find "$@" -newer "$file" -type f -not -path '*/dist/*' -print -quit)" ]
+  [ ! -f "$file" ] || [ -n "$(find "$@" -name dist -prune -o -type f -newer "$file" -print -quit)" ]
 }
 
 # Both WebAssembly modules and the package around them: packages/weft/dist.
@@ -20,7 +20,7 @@ web_package() {
 
 web_playground() {
   web_package
-  if older apps/playground/dist/sw.js apps/playground packages/weft/dist/index.js models; then
+  if older apps/playground/dist/sw.js apps/playground packages/weft/dist/{index.js,weft.wasm,weft.threads.wasm} models; then
     step "building apps/playground" npm run build --workspace weft-playground
   fi
 }
