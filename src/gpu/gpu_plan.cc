@@ -84,25 +84,16 @@ Task<Status> GpuPlan::make_buffers() {
 }
 
 Task<Status> GpuPlan::make_pipelines(GpuPipelines& pipelines) {
-  std::vector<GpuShader> missing;
+  std::vector<GpuPipelines::Kernel> kernels;
   for (const Step& step : plan_->steps) {
-    for (const GpuDispatch& d : step.gpu.dispatches) {
-      std::string text = specialised_wgsl(d.shader, d.constants);
-      if (pipelines.try_emplace(text).second) missing.push_back({std::string(d.shader), std::move(text)});
-    }
+    for (const GpuDispatch& d : step.gpu.dispatches) kernels.push_back({d.shader, d.constants});
   }
-  auto made = co_await gpu_.create_pipelines(missing);
-  if (!made) {
-    for (const GpuShader& shader : missing) pipelines.erase(shader.wgsl);
-    co_return std::unexpected(std::move(made).error());
-  }
-  for (size_t i = 0; i < missing.size(); ++i) pipelines[missing[i].wgsl] = (*made)[i];
+  WEFT_CO_TRY(const auto made, co_await pipelines.get(std::move(kernels)));
+  auto next = made.begin();
   for (const Step& step : plan_->steps) {
     auto& list = dispatches_.emplace_back();
-    for (const GpuDispatch& d : step.gpu.dispatches) {
-      list.push_back({pipelines[specialised_wgsl(d.shader, d.constants)], GpuBindGroup::none, d.grid, d.above_length,
-                      d.up_to_length});
-    }
+    for (const GpuDispatch& d : step.gpu.dispatches)
+      list.push_back({*next++, GpuBindGroup::none, d.grid, d.above_length, d.up_to_length});
   }
   co_return Status{};
 }
@@ -321,10 +312,8 @@ uint32_t GpuPlan::encode_timed(GpuCommands& commands, int64_t length) const {
 }
 
 int64_t GpuPlan::port_word(std::string_view name) const {
-  for (size_t p = 0; p < plan_->graph.inputs.size(); ++p) {
-    if (plan_->graph.inputs[p].name == name) return port_words_[p];
-  }
-  return -1;
+  const int port = port_index(plan_->graph.inputs, name);
+  return port < 0 ? -1 : port_words_[port];
 }
 
 GpuRange GpuPlan::output(int port) const {

@@ -2,14 +2,10 @@
 // writes the step buffer and walks the dispatches.
 #pragma once
 
-#include <map>
-
+#include "gpu/gpu_pipelines.h"
 #include "gpu/gpu_weights.h"
 
 namespace weft {
-
-// Pipelines by their whole text: layers and plans share them.
-using GpuPipelines = std::map<std::string, GpuPipeline>;
 
 class GpuPlan {
  public:

@@ -85,9 +85,9 @@ struct GpuSampler::Impl {
     uint32_t bytes[2] = {};
   };
 
-  Task<Status> make();
+  Task<Status> make(GpuPipelines& pipelines);
   Task<Status> make_buffers();
-  Task<Status> make_pipelines();
+  Task<Status> make_pipelines(GpuPipelines& pipelines);
   Status make_values(GpuRange values, Values& out);
   Result<const Source*> source_of(GpuRange logits);
   Status write_history(const LoopSampling& sampling);
@@ -145,7 +145,7 @@ Task<Status> GpuSampler::Impl::make_buffers() {
   co_return Status{};
 }
 
-Task<Status> GpuSampler::Impl::make_pipelines() {
+Task<Status> GpuSampler::Impl::make_pipelines(GpuPipelines& pipelines) {
   Constants sizes;
   sizes.u32("kVocab", vocab).u32("kSlice", slice).u32("kSlices", slices);
   Constants logprobs = sizes;
@@ -167,9 +167,9 @@ Task<Status> GpuSampler::Impl::make_pipelines() {
              {advance_pipe, "sample_pick", pick[1]}, {logprobs_pipe, "sample_logprobs", logprobs},
              {best_pipe, "sample_best", list}};
   static_assert(std::size(all) == kPipes);
-  std::vector<GpuShader> shaders;
-  for (const auto& row : all) shaders.push_back({row.shader, specialised_wgsl(row.shader, row.constants.text())});
-  WEFT_CO_TRY(const std::vector<GpuPipeline> made, co_await gpu.create_pipelines(shaders));
+  std::vector<GpuPipelines::Kernel> kernels;
+  for (const auto& row : all) kernels.push_back({row.shader, row.constants.text()});
+  WEFT_CO_TRY(const std::vector<GpuPipeline> made, co_await pipelines.get(std::move(kernels)));
   for (size_t i = 0; i < kPipes; ++i) pipes[all[i].pipe] = made[i];
   co_return Status{};
 }
@@ -193,9 +193,9 @@ Status GpuSampler::Impl::make_values(GpuRange values, Values& out) {
   return {};
 }
 
-Task<Status> GpuSampler::Impl::make() {
+Task<Status> GpuSampler::Impl::make(GpuPipelines& pipelines) {
   WEFT_CO_CHECK_OK(co_await make_buffers());
-  WEFT_CO_CHECK_OK(co_await make_pipelines());
+  WEFT_CO_CHECK_OK(co_await make_pipelines(pipelines));
   WEFT_CO_CHECK_OK(make_values(buffers[scores], edited));
   words.resize(TokenLoop::kMaxAhead * record_words(kMaxLoopLogprobs));
   stale.reserve(TokenLoop::kMaxAhead);
@@ -283,13 +283,13 @@ Status GpuSampler::Impl::check(uint32_t id) const {
 GpuSampler::GpuSampler(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GpuSampler::~GpuSampler() = default;
 
-Task<Result<std::unique_ptr<GpuSampler>>> GpuSampler::create(Gpu& gpu, int64_t vocab, int64_t context,
-                                                             SamplerTarget target) {
+Task<Result<std::unique_ptr<GpuSampler>>> GpuSampler::create(Gpu& gpu, GpuPipelines& pipelines, int64_t vocab,
+                                                             int64_t context, SamplerTarget target) {
   if (vocab < 1 || vocab > kMaxVocab)
     co_return fail(Code::unsupported, "sampling on the GPU", "vocabulary", "at most " + std::to_string(kMaxVocab),
                    std::to_string(vocab), "sample on the host");
   auto impl = std::make_unique<Impl>(gpu, vocab, context, target);
-  WEFT_CO_CHECK_OK(co_await impl->make());
+  WEFT_CO_CHECK_OK(co_await impl->make(pipelines));
   co_return std::unique_ptr<GpuSampler>(new GpuSampler(std::move(impl)));
 }
 

@@ -1,8 +1,9 @@
 // The sampler of src/sample/sampler.h on the GPU, for a decode loop without the host in between: the chosen id goes
 // into the step buffer of the decode plan, and a record of it into a ring that the host reads behind.
 //
-//   WEFT_CO_TRY(auto sampler, co_await GpuSampler::create(gpu, vocab, context, {.step = {buffer, 0, bytes}, .ids =
-//   16})); WEFT_CO_CHECK_OK(sampler->start(sampling));                          // token 0 follows
+//   WEFT_CO_TRY(auto sampler, co_await GpuSampler::create(gpu, pipelines, vocab, context,
+//                                                           {.step = {buffer, 0, bytes}, .ids = 16}));
+//   WEFT_CO_CHECK_OK(sampler->start(sampling));                          // token 0 follows
 //   WEFT_CO_CHECK_OK(sampler->encode(commands, prefill_logits, false));  // token 0: into the ids port
 //   … dispatches of the decode plan …
 //   WEFT_CO_CHECK_OK(sampler->encode(commands, decode_logits, true));    // token 1; positions, cells and length + 1
@@ -18,7 +19,7 @@
 // Nothing is allocated after create but the bind groups of a logits range when it is first seen.
 #pragma once
 
-#include "gpu/gpu.h"
+#include "gpu/gpu_pipelines.h"
 #include "plan/device.h"
 
 namespace weft {
@@ -36,8 +37,8 @@ class GpuSampler {
   // `context`: cells, which bounds the tokens that penalties can look back on. out_of_memory, bad_shader, unsupported
   // for a vocabulary above kMaxVocab. The Gpu outlives the sampler.
   static constexpr int64_t kMaxVocab = 1 << 20;
-  static Task<Result<std::unique_ptr<GpuSampler>>> create(Gpu& gpu, int64_t vocab, int64_t context,
-                                                          SamplerTarget target);
+  static Task<Result<std::unique_ptr<GpuSampler>>> create(Gpu& gpu, GpuPipelines& pipelines, int64_t vocab,
+                                                          int64_t context, SamplerTarget target);
   ~GpuSampler();
   GpuSampler(const GpuSampler&) = delete;
 

@@ -87,8 +87,8 @@ class Upload {
 
 }  // namespace
 
-Task<Status> GpuWeights::place(const Model& model, std::span<const Plan* const> plans, Gpu& gpu) {
-  const std::vector<WeightLayout> layouts = choose_layouts(model, plans.empty() ? Caps{} : plans[0]->caps);
+Task<Status> GpuWeights::place(const Model& model, std::span<const Plan* const> plans,
+                               std::span<const WeightLayout> layouts, Gpu& gpu) {
   std::vector<std::vector<int32_t>> groups = weight_groups(plans);
   std::vector<bool> grouped(model.weights.size(), false);
   for (const auto& group : groups) {
@@ -127,11 +127,11 @@ Task<Status> GpuWeights::place(const Model& model, std::span<const Plan* const> 
   co_return Status{};
 }
 
-Task<Status> GpuWeights::load(const Model& model, std::span<const Plan* const> plans, Gpu& gpu, WeightReader& reader,
-                              Host& host, const Progress& progress, const CancelFlag* cancel) {
+Task<Status> GpuWeights::load(const Model& model, std::span<const Plan* const> plans, std::vector<WeightLayout> layouts,
+                              Gpu& gpu, WeightReader& reader, Host& host, const Progress& progress,
+                              const CancelFlag* cancel) {
   destroy(gpu);
-  WEFT_CO_CHECK_OK(co_await place(model, plans, gpu));
-  const std::vector<WeightLayout> layouts = choose_layouts(model, plans.empty() ? Caps{} : plans[0]->caps);
+  WEFT_CO_CHECK_OK(co_await place(model, plans, layouts, gpu));
   int64_t done = 0, sent = 0, total = 0;
   for (const WeightDecl& decl : model.weights) total += layout_bytes(decl.dtype, decl.shape, WeightLayout::row_major);
   for (size_t w = 0; w < model.weights.size(); ++w) {

@@ -10,8 +10,8 @@ class GpuWeights {
  public:
   // Weights of one group of weight_groups(plans) lie one after the other in one buffer, at multiples of
   // kGpuAlignment; every other one has a buffer of its own. out_of_memory names the weight and the bytes.
-  Task<Status> load(const Model& model, std::span<const Plan* const> plans, Gpu& gpu, WeightReader& reader, Host& host,
-                    const Progress& progress, const CancelFlag* cancel);
+  Task<Status> load(const Model& model, std::span<const Plan* const> plans, std::vector<WeightLayout> layouts, Gpu& gpu,
+                    WeightReader& reader, Host& host, const Progress& progress, const CancelFlag* cancel);
   const GpuRange& weight(int index) const { return weights_[index]; }
   const GpuRange& constant(int index) const { return constants_[index]; }
   // The range over all of a group, by its weights in order.
@@ -21,7 +21,8 @@ class GpuWeights {
   void destroy(Gpu& gpu);
 
  private:
-  Task<Status> place(const Model& model, std::span<const Plan* const> plans, Gpu& gpu);
+  Task<Status> place(const Model& model, std::span<const Plan* const> plans, std::span<const WeightLayout> layouts,
+                     Gpu& gpu);
   std::vector<GpuRange> weights_, constants_;
   std::vector<GpuBuffer> buffers_;
   int64_t bytes_ = 0;

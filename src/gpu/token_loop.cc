@@ -10,13 +10,6 @@ namespace {
 // Steps of one submit: a submit costs the host about as much as ten dispatches, and until it is made the GPU waits.
 constexpr int64_t kStepsPerSubmit = 4;
 
-int port_index(const std::vector<Port>& ports, std::string_view name) {
-  for (size_t i = 0; i < ports.size(); ++i) {
-    if (ports[i].name == name) return static_cast<int>(i);
-  }
-  return -1;
-}
-
 class GpuTokenLoop : public TokenLoop {
  public:
   GpuTokenLoop(Gpu& gpu, GpuPlan& decode, std::function<GpuPlan*(const Plan&)> find,
@@ -95,7 +88,7 @@ bool can_loop(const Plan& plan) {
   return type.dtype == DType::f32 && size_of(type, plan.bounds) == type.shape.back().count * 4;
 }
 
-Task<Result<std::unique_ptr<TokenLoop>>> make_gpu_token_loop(Gpu& gpu, GpuPlan& decode,
+Task<Result<std::unique_ptr<TokenLoop>>> make_gpu_token_loop(Gpu& gpu, GpuPipelines& pipelines, GpuPlan& decode,
                                                              std::function<GpuPlan*(const Plan&)> find) {
   const Graph& graph = decode.plan().graph;
   const auto word = [&](std::string_view name) { return static_cast<int32_t>(decode.port_word(name)); };
@@ -108,7 +101,7 @@ Task<Result<std::unique_ptr<TokenLoop>>> make_gpu_token_loop(Gpu& gpu, GpuPlan& 
       .position_axes = positions ? static_cast<int32_t>(graph.type(positions->value).shape.back().count) : 1};
   const int64_t vocab = graph.type(graph.output("logits")->value).shape.back().count;
   const int64_t context = std::min<int64_t>(GpuTokenLoop::cells_of(decode.plan()), int64_t{1} << 24);
-  WEFT_CO_TRY(auto sampler, co_await GpuSampler::create(gpu, vocab, context, target));
+  WEFT_CO_TRY(auto sampler, co_await GpuSampler::create(gpu, pipelines, vocab, context, target));
   co_return std::make_unique<GpuTokenLoop>(gpu, decode, std::move(find), std::move(sampler));
 }
 

@@ -8,7 +8,7 @@
 namespace weft {
 
 // `find`: the prepared form of another plan, for its logits. Everything it refers to must outlive the loop.
-Task<Result<std::unique_ptr<TokenLoop>>> make_gpu_token_loop(Gpu& gpu, GpuPlan& decode,
+Task<Result<std::unique_ptr<TokenLoop>>> make_gpu_token_loop(Gpu& gpu, GpuPipelines& pipelines, GpuPlan& decode,
                                                              std::function<GpuPlan*(const Plan&)> find);
 // Whether a plan can be looped: one token from ids to one row of logits.
 bool can_loop(const Plan& plan);

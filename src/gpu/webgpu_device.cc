@@ -26,7 +26,6 @@ class Implementation : public WebgpuDevice {
   const Caps& caps() const override { return caps_; }
   Gpu& gpu() override { return *gpu_; }
   void set_tuning(std::shared_ptr<const Tuning> tuning) override { caps_.tuning = std::move(tuning); }
-  int64_t bytes_in_use() const override { return gpu_->bytes_in_use(); }
 
   MemoryUse memory() const override {
     MemoryUse use{weights_.bytes(), states_.bytes(), 0};
@@ -36,7 +35,7 @@ class Implementation : public WebgpuDevice {
 
   Task<Status> load(const Model& model, std::span<const Plan* const> plans, WeightReader& reader,
                     const Progress& progress, const CancelFlag* cancel) override {
-    return weights_.load(model, plans, *gpu_, reader, host_, progress, cancel);
+    return weights_.load(model, plans, choose_layouts(model, caps_), *gpu_, reader, host_, progress, cancel);
   }
 
   Task<Status> create_states(const Model& model, std::span<const std::pair<std::string, int64_t>> symbols) override {
@@ -56,7 +55,7 @@ class Implementation : public WebgpuDevice {
     plans_.push_back(std::move(made));
     if (can_loop(plan)) {
       auto found = [this](const Plan& other) { return find(other); };
-      WEFT_CO_TRY(loops_[&plan], co_await make_gpu_token_loop(*gpu_, *plans_.back(), found));
+      WEFT_CO_TRY(loops_[&plan], co_await make_gpu_token_loop(*gpu_, pipelines_, *plans_.back(), found));
     }
     co_return Status{};
   }
@@ -171,7 +170,7 @@ class Implementation : public WebgpuDevice {
   Caps caps_;
   GpuWeights weights_;
   GpuStates states_;
-  GpuPipelines pipelines_;
+  GpuPipelines pipelines_{*gpu_};
   std::vector<std::unique_ptr<GpuPlan>> plans_;
   std::map<const Plan*, std::unique_ptr<TokenLoop>> loops_;
   GpuCommands commands_;

@@ -33,8 +33,6 @@ class WebgpuDevice : public Device {
   virtual Task<Status> renew(const Plan& plan) = 0;
   // Gives back what prepare made for the plan.
   virtual Task<void> forget(const Plan& plan) = 0;
-  // Where a plan's dispatches, bytes and buffers stand: for figures.
-  virtual int64_t bytes_in_use() const = 0;
 };
 
 // The caps of a GPU: name "webgpu NVIDIA H200 (vulkan)".

@@ -1,5 +1,7 @@
 #include "graph/graph.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace weft {
@@ -43,12 +45,9 @@ constexpr std::array<OpInfo, kOpCount> kOps{{
     {"norm_qkv", 16, 1 << 5 | 1 << 7 | 1 << 9 | 1 << 10 | 1 << 11, 3},
 }};
 
-template <class Ports>
-const Port* find_port(const Ports& ports, std::string_view name) {
-  for (const Port& port : ports) {
-    if (port.name == name) return &port;
-  }
-  return nullptr;
+const Port* find_port(std::span<const Port> ports, std::string_view name) {
+  const int index = port_index(ports, name);
+  return index < 0 ? nullptr : &ports[index];
 }
 
 }  // namespace
@@ -105,6 +104,11 @@ ValueId Graph::find_value(std::string_view name) const {
     if (values[i].name == name) return static_cast<ValueId>(i);
   }
   return kNoValue;
+}
+
+int port_index(std::span<const Port> ports, std::string_view name) {
+  const auto found = std::ranges::find(ports, name, &Port::name);
+  return found == ports.end() ? -1 : static_cast<int>(found - ports.begin());
 }
 
 const Port* Graph::input(std::string_view name) const { return find_port(inputs, name); }

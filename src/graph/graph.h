@@ -129,6 +129,8 @@ struct Port {
   ValueId value = kNoValue;
 };
 
+int port_index(std::span<const Port> ports, std::string_view name);  // -1 if there is none
+
 struct Graph {
   std::string name;
   std::vector<std::string> symbols;  // "T", "S", "N", "R" …

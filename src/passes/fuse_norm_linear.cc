@@ -4,18 +4,6 @@
 #include "passes/rewrites.h"
 
 namespace weft::passes {
-namespace {
-
-// The matrices are used by this node alone, so that a device may put them side by side.
-bool own_weights(const Graph& graph, const std::vector<int>& uses, std::initializer_list<ValueId> weights) {
-  for (ValueId w : weights) {
-    if (w != kNoValue && (graph.values[w].kind != ValueKind::weight || uses[w] != 1)) return false;
-  }
-  return true;
-}
-
-}  // namespace
-
 void fuse_norm_linear(Graph& graph, const Model& model, const Target& target) {
   const std::vector<int> uses = use_counts(graph);
   std::vector<bool> dead(graph.nodes.size(), false);
@@ -35,8 +23,7 @@ void fuse_norm_linear(Graph& graph, const Model& model, const Target& target) {
                  {.eps = source.attrs.eps, .act = node.attrs.act, .quantized = gate.attrs.quantized},
                  {source.inputs[0], source.inputs[1], gate.inputs[1], up.inputs[1]},
                  {}};
-      if (!own_weights(graph, uses, {fused.inputs[1], fused.inputs[2], fused.inputs[3]}) ||
-          !has_kernel(graph, fused, model, target))
+      if (!own_weights(graph, uses, std::span(fused.inputs).subspan(1)) || !has_kernel(graph, fused, model, target))
         continue;
       fused.outputs = node.outputs;
       dead[g] = dead[u] = dead[norm] = true;
@@ -49,8 +36,7 @@ void fuse_norm_linear(Graph& graph, const Model& model, const Target& target) {
                  {.eps = source.attrs.eps, .quantized = node.attrs.quantized},
                  {source.inputs[0], source.inputs[1], node.inputs[1], node.inputs[2]},
                  {}};
-      if (!own_weights(graph, uses, {fused.inputs[1], fused.inputs[2], fused.inputs[3]}) ||
-          !has_kernel(graph, fused, model, target))
+      if (!own_weights(graph, uses, std::span(fused.inputs).subspan(1)) || !has_kernel(graph, fused, model, target))
         continue;
       fused.outputs = node.outputs;
       dead[norm] = true;

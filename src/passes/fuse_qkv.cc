@@ -75,11 +75,7 @@ void fuse_qkv(Graph& graph, const Model& model, const Target& target) {
         {k_write.inputs[0], v_write.inputs[0], source.inputs[0], source.inputs[1], q.weight, q.bias, k.weight, k.bias,
          v.weight, v.bias, q.norm, k.norm, q.freq, q.positions, k_write.inputs[2], k_write.inputs[3]},
         {}};
-    const auto own = [&](ValueId w) {
-      return w == kNoValue || graph.values[w].kind != ValueKind::weight || uses[w] == 1;
-    };
-    if (!std::all_of(fused.inputs.begin() + 3, fused.inputs.begin() + 12, own) ||
-        !has_kernel(graph, fused, model, target))
+    if (!own_weights(graph, uses, std::span(fused.inputs).subspan(3, 9)) || !has_kernel(graph, fused, model, target))
       continue;
     fused.outputs = {attention.inputs[0], k_write.outputs[0], v_write.outputs[0]};
     // In the place of the last of them: everything it reads is made before the first, everything that reads it after.

@@ -8,12 +8,6 @@
 namespace weft {
 namespace {
 
-int port_index(const std::vector<Port>& ports, std::string_view name) {
-  for (size_t i = 0; i < ports.size(); ++i)
-    if (ports[i].name == name) return static_cast<int>(i);
-  return -1;
-}
-
 // Bytes of a value at the plan's bounds.
 int64_t port_bytes(const Plan& plan, const Port& port) { return size_of(plan.graph.type(port.value), plan.bounds); }
 

@@ -69,7 +69,7 @@ Result<GpuFigures> gpu_figures(Context& context, LanguageModel& model, Session& 
   GpuFigures f{.traffic = plan_traffic(plan, {.length = length}),
                .dispatches = plan_dispatches(plan, length),
                .step = step,
-               .bytes_in_use = device.bytes_in_use(),
+               .bytes_in_use = device.gpu().bytes_in_use(),
                .bytes_predicted = need.weights + need.states + need.activations};
   if (const auto tuning = device.caps().tuning) f.tuned = tuning->choices.size();
   WEFT_TRY(f.host, host_seconds(context, model, length - 1));

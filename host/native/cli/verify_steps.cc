@@ -32,10 +32,9 @@ Result<Rows> run_steps(Context& context, LanguageModel& model, std::vector<int32
     if (done == static_cast<int64_t>(ids.size())) ids.push_back(best_of(rows.back()));
     const StepInput input(plan, {.ids = std::span(ids).subspan(done, count), .first = done});
     WEFT_CHECK_OK(context.wait(device.submit(plan, input.bindings(), &interrupt_flag(), nullptr)));
-    const auto logits = std::ranges::find(plan.graph.outputs, "logits", &Port::name);
+    const int logits = port_index(plan.graph.outputs, "logits");
     std::vector<float>& row = rows.emplace_back(static_cast<size_t>(model.model().vocab_size));
-    WEFT_CHECK_OK(context.wait(device.read(plan, static_cast<int>(logits - plan.graph.outputs.begin()),
-                                           std::as_writable_bytes(std::span(row)))));
+    WEFT_CHECK_OK(context.wait(device.read(plan, logits, std::as_writable_bytes(std::span(row)))));
     done += count;
   }
   return rows;

@@ -22,6 +22,7 @@ class SamplerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_OK_AND(gpu_, test::run(open_gpu(host_, {.robust = true})));
+    pipelines_.emplace(*gpu_);
     ASSERT_OK_AND(step_, test::run(gpu_->create_buffer(256, "step")));
   }
 
@@ -32,7 +33,7 @@ class SamplerTest : public ::testing::Test {
     ASSERT_OK_AND(logits_, test::run(gpu_->create_buffer(4 * vocab, "logits")));
     const SamplerTarget target{
         .step = {step_, 0, 256}, .ids = kIds, .positions = kPositions, .cells = kCells, .position_axes = 3};
-    ASSERT_OK_AND(sampler_, test::run(GpuSampler::create(*gpu_, vocab, context, target)));
+    ASSERT_OK_AND(sampler_, test::run(GpuSampler::create(*gpu_, *pipelines_, vocab, context, target)));
   }
 
   // Samples `steps` tokens from the same logits without the host in between.
@@ -57,6 +58,7 @@ class SamplerTest : public ::testing::Test {
 
   test::TestHost host_;
   std::unique_ptr<Gpu> gpu_;
+  std::optional<GpuPipelines> pipelines_;
   GpuBuffer step_ = GpuBuffer::none, logits_ = GpuBuffer::none;
   std::unique_ptr<GpuSampler> sampler_;
   GpuCommands commands_;
