@@ -222,7 +222,7 @@ struct Lab {
     WEFT_CO_CHECK_OK(co_await device->prepare(many));
     std::printf("%s on %s: loaded in %.2f s, prepared in %.2f s, %.1f MB\n", args.model.c_str(),
                 device->caps().name.c_str(), loaded - begin, host.now() - loaded,
-                static_cast<double>(device->bytes_in_use()) * 1e-6);
+                static_cast<double>(device->gpu().bytes_in_use()) * 1e-6);
     for (int round = 0; round < 2; ++round) {
       for (int64_t burst : {int64_t{1}, args.burst, 4 * args.burst}) WEFT_CO_CHECK_OK(co_await loop(one, many, burst));
     }
