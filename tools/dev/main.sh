@@ -10,7 +10,8 @@ usage() {
   web [OPTIONS]     build and serve the playground with the headers that threads need (--port N, --host NAME, --no-build)
   on GPU CMD…       run a command on a software GPU: lavapipe (f16, subgroups of 8) or swiftshader (no f16, subgroups of 4)
   build [PRESET]    release (default), dev, asan, ubsan, tsan, fuzz, wasm, wasm-threads
-  bench [peers]     speed of this machine; with peers: paired with llama.cpp's llama-bench
+  bench [peers|web] speed of this machine; with peers: paired with llama.cpp's llama-bench; with web: in Chromium, beside
+                    wllama, transformers.js and WebLLM (bench web --help)
   golden            check the committed goldens against Hugging Face transformers (needs Python with torch)
   fuzz [S [NAME]]   each fuzzer for S seconds (60)
   fmt, lint         format the code; check layers, sizes and format
@@ -56,6 +57,10 @@ main() {
     on) on_gpu "$@" ;;
     test) run_tests "$@" ;;
     bench)
+      if [ "${1:-}" = web ]; then
+        shift
+        bench_web "$@"
+      fi
       setup
       build_release
       if [ "${1:-}" = peers ]; then
