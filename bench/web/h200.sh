@@ -68,7 +68,9 @@ for model in $models; do bench "gpu-${model%:*}" --model "$model" --cpu no --onl
 
 first=${models%% *}
 ROUNDS=1 bench "readback-${first%:*}" --model "$first" --cpu no --only "weft GPU" --burst 1
-say "bursts / read back per token: $(node -p "(${bursts:=$(decode "$out/gpu-${first%:*}.json")} / ${readback:=$(decode "$out/readback-${first%:*}.json")}).toFixed(2)") ($bursts / $readback tok/s)"
+bursts=$(decode "$out/gpu-${first%:*}.json")
+readback=$(decode "$out/readback-${first%:*}.json")
+say "bursts / read back per token: $(node -p "($bursts / $readback).toFixed(2)") ($bursts / $readback tok/s)"
 
 device=webgpu
 for model in $models; do
