@@ -13,7 +13,7 @@ const root = resolve(import.meta.dirname, "../../..");
 const [file, where, ...rest] = process.argv.slice(2);
 const args = [basename(file), ...rest];
 const env = {};
-for (const name of ["GTEST_FILTER", "WEFT_TEST_LARGE", "WEFT_TEST_LONG"])
+for (const name of ["GTEST_FILTER", "WEFT_TEST_EVERY", "WEFT_TEST_LARGE", "WEFT_TEST_LONG"])
   if (process.env[name] !== undefined) env[name] = process.env[name];
 
 // Programs know the checkout as /checkout.

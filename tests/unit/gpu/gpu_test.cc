@@ -260,7 +260,7 @@ TEST_F(GpuTest, bindings_that_do_not_fit) {
   EXPECT_OK(gpu_->health());
   commands.clear();
   commands.copy(x, 0, x, 2048, 16);  // within one buffer
-  EXPECT_ERROR(Code::invalid_argument, gpu_->submit(commands));
+  EXPECT_ERROR(Code::invalid_argument, submitted(commands));
   write(x, numbers(4, 4));
   EXPECT_EQ(read(x, 4), numbers(4, 4));
 }
