@@ -1,26 +1,12 @@
 // The CPU device on a toy model: one cached attention layer with quantised and plain weights.
 #include <cmath>
 #include <cstring>
-#include <new>
 
 #include "cpu/cpu_device.h"
 #include "graph/builder.h"
 #include "ops/cpu_level.h"
+#include "support/allocations.h"
 #include "support/support.h"
-
-namespace {
-std::atomic<int64_t> allocations{0};
-}
-// Sanitizers bring an operator new of their own; what is counted then is nothing.
-#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* p = std::malloc(size ? size : 1)) return p;
-  std::abort();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
-#endif
 
 namespace weft::test {
 namespace {
@@ -323,9 +309,9 @@ TEST(CpuDevice, ATokenAllocatesOneFrame) {
   Toy toy(2);
   toy.forward({1}, 0);
   toy.step({2}, 1);
-  const int64_t before = allocations.load();
+  const long before = allocations();
   const Status status = run(toy.device->submit(toy.plan, toy.bindings, nullptr, nullptr));
-  const int64_t used = allocations.load() - before;
+  const long used = allocations() - before;
   ASSERT_OK(status);
   EXPECT_LE(used, 1);
 }
