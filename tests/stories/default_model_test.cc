@@ -6,8 +6,8 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
-#include "session/chat.h"
 #include "native_host.h"
+#include "session/chat.h"
 #include "story_support.h"
 
 namespace weft {
