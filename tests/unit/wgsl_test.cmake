@@ -10,7 +10,7 @@ endfunction()
 # The script over the files put since the last call; sets status and error.
 macro(run)
   file(GLOB_RECURSE files ${WORK}/src/*.wgsl)
-  execute_process(COMMAND ${CMAKE_COMMAND} "-DFILES=${files}" -DOUT=${WORK}/out.cc -DKERNELS=${WORK}/kernels -P ${script}
+  execute_process(COMMAND ${CMAKE_COMMAND} "-DFILES=${files}" -DOUT=${WORK}/out.cc -DKERNELS=${WORK}/kernels ${ARGN} -P ${script}
                   RESULT_VARIABLE status ERROR_VARIABLE error)
   string(REGEX REPLACE "[ \n]+" " " error "${error}")
   file(REMOVE_RECURSE ${WORK}/src)
@@ -38,10 +38,25 @@ if(NOT text STREQUAL expected)
   message(SEND_ERROR "expected\n${expected}\nfound\n${text}")
 endif()
 file(READ ${WORK}/out.cc source)
-string(FIND "${source}" "{\"k\", R\"wgsl(${expected})wgsl\"}," at)
-if(at EQUAL -1)
-  message(SEND_ERROR "the .cc does not hold the kernel's text: ${source}")
-endif()
+foreach(part "constexpr std::string_view k_k = R\"wgsl(// uses: one, two\nenable f16;\n${entry})wgsl\";"
+        "constexpr std::string_view k_one = R\"wgsl(// uses: two\nconst o = array(1, \\);\n)wgsl\";" "{\"k\", {k_k, k_one, k_two}},")
+  string(FIND "${source}" "${part}" at)
+  if(at EQUAL -1)
+    message(SEND_ERROR "the .cc does not hold '${part}': ${source}")
+  endif()
+endforeach()
+
+# Without comments: the marks of blocks stay.
+put(k.wgsl "// uses: l\n// specialise\nconst a = 1; // one\n// end\n\n  // two\n  ${entry}")
+put(l.wgsl "// three\nconst b = 1 / 2;\n")
+run(-DSTRIP=ON)
+file(READ ${WORK}/out.cc source)
+foreach(part "R\"wgsl(\n// specialise\nconst a = 1;\n// end\n${entry})wgsl\"" "R\"wgsl(\nconst b = 1 / 2;\n)wgsl\"")
+  string(FIND "${source}" "${part}" at)
+  if(at EQUAL -1)
+    message(SEND_ERROR "without comments the .cc does not hold '${part}': ${source}")
+  endif()
+endforeach()
 
 put(k.wgsl "// uses: none\n${entry}")
 run()
