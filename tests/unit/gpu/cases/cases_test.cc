@@ -210,7 +210,8 @@ TEST_P(GpuCases, MatchTheReference) {
       for (const Choice& choice : list) {
         ++seen[choice.kernel];
         // Software GPUs take a second to compile a kernel: each variant but the first on every 12th case only.
-        if (caps.gpu.software && choice.variant > 0 && (static_cast<int>(first) + choice.variant) % 12 != 0) {
+        const bool some = every_ == 1 && (static_cast<int>(first) + choice.variant) % 12 == 0;
+        if (caps.gpu.software && choice.variant > 0 && !some) {
           ++left_out;
           continue;
         }
