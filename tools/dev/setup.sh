@@ -122,7 +122,7 @@ fetch_swiftshader() (
   rm -r "$1/package"
 )
 
-# build: what the program needs; gpu: the software GPUs and tint; web: the package for browsers; test: all that ./dev test needs.
+# build: what the program needs; gpu: the software GPUs and tint; web: the package for browsers and its tests; test: all that ./dev test needs without a name.
 setup() {
   setup_debian tools/deps/debian-build.txt
   case ${1:-build} in
@@ -134,8 +134,6 @@ setup() {
     test)
       setup_debian tools/deps/debian-test.txt
       setup gpu
-      setup web
-      setup_chromium_lavapipe
       ;;
     web) setup_web ;;
     peers) setup_forky build gpu peers ;;
