@@ -130,21 +130,21 @@ Answer tokens(Call& call) {
   co_return OrderedJson{{"ids", conversation.session->tokens()}};
 }
 
-Result<std::string> render(Call& call, const LanguageModel& model) {
-  WEFT_TRY(const ChatPrompt chat, ChatPrompt::create(model));
-  WEFT_TRY(const OrderedJson* messages, call.find("messages"));
-  return chat.text(*messages, json_member(call.parameters, "now") ? *call.text("now") : std::string());
+std::string now_of(const Call& call) {
+  const OrderedJson* now = json_member(call.parameters, "now");
+  return now && now->is_string() ? now->get<std::string>() : std::string();
 }
 
 Result<std::vector<int32_t>> prompt_of(Call& call, const LanguageModel& model) {
   if (json_member(call.parameters, "ids")) return call.ids("ids");
-  WEFT_TRY(const Tokenizer* tokenizer, model.require_tokenizer());
   if (!json_member(call.parameters, "messages")) {
+    WEFT_TRY(const Tokenizer* tokenizer, model.require_tokenizer());
     WEFT_TRY(const std::string text, call.text("text"));
     return tokenizer->encode(text);
   }
-  WEFT_TRY(const std::string text, render(call, model));
-  return tokenizer->encode(text, {.add_bos = false});
+  WEFT_TRY(const ChatPrompt chat, ChatPrompt::create(model));
+  WEFT_TRY(const OrderedJson* messages, call.find("messages"));
+  return chat.ids(*messages, now_of(call));
 }
 
 Answer generate(Call& call) {
@@ -177,7 +177,9 @@ Answer detokenize(Call& call) {
 
 Answer chat_template(Call& call) {
   WEFT_CO_TRY(const auto model, call.handle("model", web().models));
-  WEFT_CO_TRY(const std::string text, render(call, *model));
+  WEFT_CO_TRY(const ChatPrompt chat, ChatPrompt::create(*model));
+  WEFT_CO_TRY(const OrderedJson* messages, call.find("messages"));
+  WEFT_CO_TRY(const std::string text, chat.text(*messages, now_of(call)));
   co_return OrderedJson{{"text", text}};
 }
 

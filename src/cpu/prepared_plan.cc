@@ -58,31 +58,11 @@ Result<PreparedPlan> PreparedPlan::create(const Plan& plan, const WeightStore& w
 void PreparedPlan::find_index_ports(const Plan& plan) {
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
-    auto note = [&](int input, int target, int axis) {
-      if (input >= step.in_count) return;
-      const Place& place = sources_[step.in_begin + input].place;
-      if (place.space == Place::Space::input) index_ports_.push_back({place.index, step.in_begin + target, axis});
-    };
-    switch (plan.graph.nodes[plan.steps[i].node].op) {
-      case Op::embedding:
-        note(0, 1, 0);
-        break;
-      case Op::gather_rows:
-        note(1, 0, 0);
-        break;
-      case Op::kv_write:
-        note(2, 0, 0);
-        note(3, 0, 2);
-        break;
-      case Op::attention:
-        note(3, 1, 0);
-        note(4, 1, 2);
-        break;
-      case Op::linear_recurrence:
-        note(3, 0, 0);
-        break;
-      default:
-        break;
+    for (const IndexInput& index : index_inputs(plan.graph.nodes[plan.steps[i].node].op)) {
+      if (index.input >= step.in_count) continue;
+      const Place& place = sources_[step.in_begin + index.input].place;
+      if (place.space == Place::Space::input)
+        index_ports_.push_back({place.index, step.in_begin + index.target, index.axis});
     }
   }
 }

@@ -93,7 +93,7 @@ Task<Status> GpuPlan::make_pipelines(GpuPipelines& pipelines) {
   for (const Step& step : plan_->steps) {
     auto& list = dispatches_.emplace_back();
     for (const GpuDispatch& d : step.gpu.dispatches)
-      list.push_back({*next++, GpuBindGroup::none, d.grid, d.above_length, d.up_to_length});
+      list.push_back({*next++, GpuBindGroup::none, d.grid, d.lengths});
   }
   co_return Status{};
 }
@@ -271,8 +271,7 @@ Status GpuPlan::check_indices(const Bindings& bindings) const {
 }
 
 bool GpuPlan::size_of_grid(const Dispatch& dispatch, int64_t length, std::array<uint32_t, 3>& size) const {
-  if (dispatch.above_length > 0 && length <= dispatch.above_length) return false;
-  if (dispatch.up_to_length > 0 && length > dispatch.up_to_length) return false;
+  if (!dispatch.lengths.has(length)) return false;
   for (int i = 0; i < 3; ++i) {
     const Extent& e = dispatch.grid[i];
     const int64_t symbol = e.word == kOneWord ? 1 : e.word == kLengthWord ? length : symbols_[e.word];

@@ -13,7 +13,7 @@ class GpuPlan {
     GpuPipeline pipeline;
     GpuBindGroup group;
     Grid grid;
-    int64_t above_length, up_to_length;
+    LengthRange lengths;
   };
   struct Memories {
     const GpuWeights& weights;

@@ -54,6 +54,14 @@ void drop_subgroups(GpuInfo& info) {
 
 }  // namespace
 
+std::optional<GpuProfile> gpu_profile_from_name(std::string_view name) {
+  if (name == "full") return GpuProfile::full;
+  if (name == "chrome") return GpuProfile::chrome;
+  if (name == "safari") return GpuProfile::safari;
+  if (name == "minimum") return GpuProfile::minimum;
+  return std::nullopt;
+}
+
 GpuInfo apply_profile(GpuProfile profile, GpuInfo info) {
   switch (profile) {
     case GpuProfile::full:

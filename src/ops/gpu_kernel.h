@@ -60,13 +60,18 @@ inline GpuBinding nothing() { return {GpuBinding::From::nothing, 0}; }
 inline GpuBinding absent() { return {GpuBinding::From::absent, 0}; }
 inline GpuBinding all_weights() { return {GpuBinding::From::weights, 0}; }
 
+// The lengths at which a dispatch runs: above one and up to another; 0: no such limit.
+struct LengthRange {
+  int64_t above = 0, up_to = 0;
+  bool has(int64_t length) const { return (above == 0 || length > above) && (up_to == 0 || length <= up_to); }
+};
+
 struct GpuDispatch {
   std::string_view shader;  // stem of the .wgsl file
   std::string constants;    // for its marked block
   std::vector<GpuBinding> bindings;
   Grid grid;
-  // Left out while the length is not above this, and where it is above that; 0: no such limit.
-  int64_t above_length = 0, up_to_length = 0;
+  LengthRange lengths;
 };
 
 struct GpuLowering {

@@ -93,13 +93,19 @@ std::string_view layout_name(WeightLayout layout) {
   return "?";
 }
 
+// By input of the node: where the port lies in the step buffer; -1 for what is no integer port.
+std::vector<int64_t> input_words(const Graph& graph, const Node& node, std::span<const int64_t> ports) {
+  std::vector<int64_t> words;
+  for (ValueId v : node.inputs) {
+    const bool port = v != kNoValue && graph.values[v].kind == ValueKind::input;
+    words.push_back(port ? ports[graph.values[v].index] : -1);
+  }
+  return words;
+}
+
 // The dispatches of a step and room for their scratch behind the values of the arena.
 void lower(Plan& plan, Step& step, const OpCall& call, std::span<const int64_t> ports) {
-  std::vector<int64_t> words;
-  for (ValueId v : plan.graph.nodes[step.node].inputs) {
-    const bool port = v != kNoValue && plan.graph.values[v].kind == ValueKind::input;
-    words.push_back(port ? ports[plan.graph.values[v].index] : -1);
-  }
+  const std::vector<int64_t> words = input_words(plan.graph, plan.graph.nodes[step.node], ports);
   GpuCall gpu{call, plan.caps, plan.bounds, words, 0};
   // Tuning may be of another version of the kernel, with more variants.
   if (step.variant >= (step.kernel->variants ? step.kernel->variants(gpu) : 1)) step.variant = 0;
@@ -158,37 +164,38 @@ std::vector<int64_t> port_words(const Graph& graph, std::span<const int64_t> bou
   return first;
 }
 
+std::span<const IndexInput> index_inputs(Op op) {
+  static constexpr IndexInput kEmbedding[] = {{0, 1, 0}}, kGatherRows[] = {{1, 0, 0}}, kRecurrence[] = {{3, 0, 0}},
+                              kKvWrite[] = {{2, 0, 0}, {3, 0, 2}}, kAttention[] = {{3, 1, 0}, {4, 1, 2}},
+                              kNormQkv[] = {{14, 0, 0}, {15, 0, 2}};
+  switch (op) {
+    case Op::embedding:
+      return kEmbedding;
+    case Op::gather_rows:
+      return kGatherRows;
+    case Op::kv_write:
+      return kKvWrite;
+    case Op::attention:
+      return kAttention;
+    case Op::norm_qkv:
+      return kNormQkv;
+    case Op::linear_recurrence:
+      return kRecurrence;
+    default:
+      return {};
+  }
+}
+
 std::vector<IndexPort> index_ports(const Graph& graph) {
   std::vector<IndexPort> ports;
   for (const Node& node : graph.nodes) {
-    auto note = [&](size_t input, size_t target, int axis) {
-      const ValueId v = node.inputs[input];
-      if (v == kNoValue || graph.values[v].kind != ValueKind::input) return;
-      const IndexPort port{graph.values[v].index, graph.type(node.inputs[target]).shape[axis]};
+    for (const IndexInput& index : index_inputs(node.op)) {
+      const ValueId v = node.inputs[index.input];
+      if (v == kNoValue || graph.values[v].kind != ValueKind::input) continue;
+      const IndexPort port{graph.values[v].index, graph.type(node.inputs[index.target]).shape[index.axis]};
       const bool known =
           std::ranges::any_of(ports, [&](const IndexPort& p) { return p.port == port.port && p.limit == port.limit; });
       if (!known) ports.push_back(port);
-    };
-    switch (node.op) {
-      case Op::embedding:
-        note(0, 1, 0);
-        break;
-      case Op::gather_rows:
-        note(1, 0, 0);
-        break;
-      case Op::kv_write:
-        note(2, 0, 0);
-        note(3, 0, 2);
-        break;
-      case Op::attention:
-        note(3, 1, 0);
-        note(4, 1, 2);
-        break;
-      case Op::linear_recurrence:
-        note(3, 0, 0);
-        break;
-      default:
-        break;
     }
   }
   return ports;
@@ -270,12 +277,7 @@ std::string step_key(const Plan& plan, const Step& step) {
 std::vector<Tuning::Choice> step_choices(const Plan& plan, const Step& step) {
   const Node& node = plan.graph.nodes[step.node];
   const CallTypes types(plan.graph, node, plan.layouts, plan.bounds);
-  const std::vector<int64_t> ports = port_words(plan.graph, plan.bounds, nullptr);
-  std::vector<int64_t> words;
-  for (ValueId v : node.inputs) {
-    const bool port = v != kNoValue && plan.graph.values[v].kind == ValueKind::input;
-    words.push_back(port ? ports[plan.graph.values[v].index] : -1);
-  }
+  const std::vector<int64_t> words = input_words(plan.graph, node, port_words(plan.graph, plan.bounds, nullptr));
   std::vector<Tuning::Choice> choices;
   std::set<std::string> seen;
   for (const Kernel* kernel : kernels(node.op)) {
@@ -363,8 +365,8 @@ std::string to_string(const Plan& plan) {
             ")" + to_string(node.attrs) + " : " + types + names + "\n";
     for (const GpuDispatch& d : step.gpu.dispatches) {
       text += "   " + std::string(d.shader) + " " + to_string(graph, d.grid);
-      if (d.above_length) text += " if length > " + std::to_string(d.above_length);
-      if (d.up_to_length) text += " if length <= " + std::to_string(d.up_to_length);
+      if (d.lengths.above) text += " if length > " + std::to_string(d.lengths.above);
+      if (d.lengths.up_to) text += " if length <= " + std::to_string(d.lengths.up_to);
       text += "\n";
     }
   }

@@ -46,7 +46,12 @@ struct PlanOptions {
 // Where the integer input ports lie in the step buffer of a WebGPU plan, by port; -1 for others. `words`: of the
 // buffer.
 std::vector<int64_t> port_words(const Graph& graph, std::span<const int64_t> bounds, int64_t* words);
-// Input ports whose elements a kernel uses as an index, and what they must be below.
+// An operand of an op whose elements index an axis of another: they come from outside and must be below that axis's size.
+struct IndexInput {
+  int input, target, axis;
+};
+std::span<const IndexInput> index_inputs(Op op);
+// The input ports among them, and what their elements must be below.
 struct IndexPort {
   int port;
   Dim limit;

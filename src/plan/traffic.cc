@@ -61,9 +61,7 @@ Traffic plan_traffic(const Plan& plan, const StepSizes& sizes) {
 int plan_dispatches(const Plan& plan, int64_t length) {
   int count = 0;
   for (const Step& step : plan.steps) {
-    for (const GpuDispatch& d : step.gpu.dispatches) {
-      count += (d.above_length == 0 || length > d.above_length) && (d.up_to_length == 0 || length <= d.up_to_length);
-    }
+    for (const GpuDispatch& d : step.gpu.dispatches) count += d.lengths.has(length);
   }
   return count;
 }

@@ -5,6 +5,8 @@
 #include <limits>
 #include <map>
 
+#include "gpu/profiles.h"
+
 namespace weft {
 namespace {
 
@@ -234,14 +236,9 @@ Result<LoadOptions> load_options_from_json(const OrderedJson& options) {
     if (!type) return fail(Code::invalid_argument, "load", "kv", "f32, f16 or q8_0", kv);
     o.kv = *type;
   }
-  constexpr std::pair<std::string_view, GpuProfile> kProfiles[] = {{"full", GpuProfile::full},
-                                                                   {"chrome", GpuProfile::chrome},
-                                                                   {"safari", GpuProfile::safari},
-                                                                   {"minimum", GpuProfile::minimum}};
-  const auto* found = std::ranges::find(kProfiles, profile, &std::pair<std::string_view, GpuProfile>::first);
-  if (found == std::end(kProfiles))
-    return fail(Code::invalid_argument, "load", "profile", "full, chrome, safari or minimum", profile);
-  o.gpu.profile = found->second;
+  const auto found = gpu_profile_from_name(profile);
+  if (!found) return fail(Code::invalid_argument, "load", "profile", "full, chrome, safari or minimum", profile);
+  o.gpu.profile = *found;
   return o;
 }
 

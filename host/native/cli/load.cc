@@ -1,19 +1,14 @@
 // From the common options to a loaded model.
 #include "command.h"
+#include "gpu/profiles.h"
 #include "gpu_cache.h"
 #include "session/session.h"
 
 namespace weft::cli {
 
 GpuOptions Context::gpu_options() const {
-  constexpr std::pair<std::string_view, GpuProfile> kProfiles[] = {{"full", GpuProfile::full},
-                                                                   {"chrome", GpuProfile::chrome},
-                                                                   {"safari", GpuProfile::safari},
-                                                                   {"minimum", GpuProfile::minimum}};
   GpuOptions options{.adapter = static_cast<int>(common.adapter), .skip_validation = true};
-  for (const auto& [name, profile] : kProfiles) {
-    if (name == common.caps) options.profile = profile;
-  }
+  if (const auto profile = gpu_profile_from_name(common.caps)) options.profile = *profile;
   return options;
 }
 

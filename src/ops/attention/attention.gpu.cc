@@ -75,7 +75,7 @@ GpuLowering lower_decode(const GpuCall& call) {
   GpuLowering lowering{{s.most_tokens * s.heads * splits * (s.width + 2) * 4}, {}};
   const Extent rows{s.tokens.count, GpuCall::word(s.tokens), 1};
   GpuDispatch combine{"attention_combine", c.text(), {scratch(0), out(0), step()}, {Extent{s.heads}, rows, Extent{}}};
-  combine.above_length = s.plain ? 0 : cells;
+  combine.lengths.above = s.plain ? 0 : cells;
 
   if (!quantised) c.u32("kType", s.type == DType::f32 ? 0 : 1);
   c.u32("kGroup", s.group).u32("kQuads", quads).u32("kTile", tile);
@@ -124,7 +124,7 @@ GpuLowering lower_lanes(const GpuCall& call) {
   };
   GpuDispatch alone{"attention_head", constants().u32("kUnroll", 4).text(), {in(0), in(1), in(2), out(0), step()}};
   alone.grid = {Extent{s.heads}, Extent{}, Extent{}};
-  alone.up_to_length = lanes.alone;
+  alone.lengths.up_to = lanes.alone;
   if (s.most_cells <= lanes.alone) return {{}, {alone}};
   GpuDispatch parts{"attention_lanes",
                     constants()
@@ -135,14 +135,14 @@ GpuLowering lower_lanes(const GpuCall& call) {
                         .text(),
                     {in(0), in(1), in(2), scratch(0), step()}};
   parts.grid = {Extent{s.kv_heads * div_round_up(s.group, each)}, Extent{1, kLengthWord, split}, Extent{}};
-  parts.above_length = lanes.alone;
+  parts.lengths.above = lanes.alone;
   GpuLowering lowering{{s.heads * splits * (s.width + 2) * 4}, {std::move(alone), std::move(parts)}};
   Constants c;
   s.add(c, call);
   c.u32("kSplit", split).u32("kSplits", splits);
   GpuDispatch combine{
       "attention_combine", c.text(), {scratch(0), out(0), step()}, {Extent{s.heads}, Extent{}, Extent{}}};
-  combine.above_length = lanes.alone;
+  combine.lengths.above = lanes.alone;
   lowering.dispatches.push_back(std::move(combine));
   return lowering;
 }
