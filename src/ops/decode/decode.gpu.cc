@@ -8,14 +8,18 @@
 namespace weft {
 namespace {
 
-// How the rows of the matrices are shared out.
+// How the rows of the matrices are shared out, and the row staged: by neighbouring threads together, which takes three
+// barriers more and reads whole lines of the memory; or a block of 32 by a thread, which is what CPUs prefer.
 struct Tile {
   int threads, lanes, per_lane;
+  bool together = true;
   int rows() const { return threads / lanes * per_lane; }
 };
+// For adapters that are CPUs: few lanes, because there are no more anyway, and many rows for each.
+constexpr Tile patient(int rows) { return {rows, 4, 4, false}; }
 constexpr Tile kTiles[] = {{64, 32, 1},  {64, 16, 1},  {64, 8, 1},   {128, 32, 1}, {128, 16, 1}, {128, 8, 1},
                            {128, 4, 1},  {256, 32, 1}, {256, 16, 1}, {256, 8, 1},  {256, 4, 1},  {256, 32, 2},
-                           {256, 16, 2}, {256, 8, 2},  {256, 32, 4}, {256, 16, 4}};
+                           {256, 16, 2}, {256, 8, 2},  {256, 32, 4}, {256, 16, 4}, patient(64)};
 constexpr int kTileCount = static_cast<int>(std::size(kTiles));
 
 bool is_vector_format(DType d) { return d == DType::f32 || d == DType::f16 || d == DType::bf16; }
@@ -41,18 +45,30 @@ int64_t chunk_of(int64_t k, int64_t most) {
   }
 }
 
-void row_constants(Constants& c, const OpCall& call, const Tile& tile, int x, int w, int matrices, int norm,
+// Columns that are staged at a time: what the workgroup's memory holds beside the lanes' sums, the squares and a few
+// words a row; a thread keeps 8 vectors of them while it waits for the others.
+int64_t most_columns(const GpuCall& call, const Tile& tile, int matrices) {
+  const int64_t memory = std::max<int64_t>(call.caps.gpu.max_workgroup_bytes, 16384);
+  const int64_t bytes = memory - 4 * tile.threads * (tile.per_lane * matrices + 1) - 8 * tile.rows();
+  if (!call.op.attrs.quantized) return std::min<int64_t>(bytes / 4, 2048);
+  const int64_t held = bytes * 8 / 11;  // a code each, and a scale and two sums each block of 32
+  return std::min<int64_t>(held, tile.together ? 32 * tile.threads : 4096);
+}
+
+void row_constants(Constants& c, const GpuCall& gpu, const Tile& tile, int x, int w, int matrices, int norm,
                    int64_t norm_offset) {
+  const OpCall& call = gpu.op;
   const int64_t k = call.in[x].shape.back().count;
   format_constants(c, call.in[w].dtype, k);
   c.u32("kThreads", tile.threads).u32("kLanes", tile.lanes).u32("kPerLane", tile.per_lane).u32("kMatrices", matrices);
   c.flag("kNorm", norm >= 0).f32("kEps", call.attrs.eps).flag("kQuantized", call.attrs.quantized);
   c.u32("kNormFormat", norm >= 0 ? static_cast<int64_t>(call.in[norm].dtype) : 0).u32("kNormWord", norm_offset / 4);
-  const int64_t chunk = chunk_of(k, call.attrs.quantized ? 4096 : 2048);
-  const int64_t units = call.attrs.quantized && call.in[w].dtype != DType::q8_0 ? chunk / 32 : chunk / 16;
-  // As many as a thread takes of a chunk, while they fit in registers.
-  const int64_t most = std::max(1, 8 / (tile.per_lane * matrices));
-  c.u32("kChunk", chunk).u32("kAhead", std::min((units + tile.lanes - 1) / tile.lanes, most));
+  const int64_t chunk = chunk_of(k, most_columns(gpu, tile, matrices));
+  const int64_t columns = call.attrs.quantized && call.in[w].dtype != DType::q8_0 ? 32 : 16;  // of a unit
+  // As many as a thread takes of a chunk, while they fit in registers: 256 columns of all its rows together.
+  const int64_t most = tile.together ? std::max<int64_t>(1, 256 / columns / (tile.per_lane * matrices)) : 1;
+  c.u32("kChunk", chunk).u32("kAhead", std::min(div_round_up(chunk / columns, tile.lanes), most));
+  c.flag("kTogether", tile.together);
 }
 
 // Units of 16 bytes that lanes share out: more lanes than that would idle.
@@ -78,7 +94,9 @@ Tile default_tile(int64_t n, int64_t units) {
 }
 
 Tile tile_of(const GpuCall& call, int64_t n, int x, int w) {
-  Tile tile = call.variant == 0 ? default_tile(n, units_of(call.op, x, w)) : kTiles[call.variant - 1];
+  Tile tile = call.variant > 0          ? kTiles[call.variant - 1]
+              : call.caps.gpu.software ? patient(64)
+                                       : default_tile(n, units_of(call.op, x, w));
   while (div_round_up(n, tile.rows()) > kMaxWorkgroups) tile.per_lane *= 2;  // heads of large vocabularies
   return tile;
 }
@@ -101,7 +119,7 @@ GpuLowering lower_linear(const GpuCall& call) {
   const bool residual = op.op == Op::linear_add, bias = op.in[2].shape.rank > 0;
   const Tile tile = tile_of(call, n, 0, 1);
   Constants c;
-  row_constants(c, op, tile, 0, 1, 1, -1, 0);
+  row_constants(c, call, tile, 0, 1, 1, -1, 0);
   matrix_constants(c, "kMatrix", op.in[1].dtype, n, k, 0);
   matrix_constants(c, "kUp", op.in[1].dtype, n, k, 0);
   c.u32("kN", n).flag("kHasBias", bias).u32("kBiasFormat", bias ? static_cast<int64_t>(op.in[2].dtype) : 0);
@@ -125,7 +143,7 @@ GpuLowering lower_normed(const GpuCall& call) {
   const Tile tile = tile_of(call, n, 0, 2);
   const std::vector<int64_t> offsets = grouped_offsets(op);
   Constants c;
-  row_constants(c, op, tile, 0, 2, gated ? 2 : 1, 1, offsets[1]);
+  row_constants(c, call, tile, 0, 2, gated ? 2 : 1, 1, offsets[1]);
   matrix_constants(c, "kMatrix", op.in[2].dtype, n, k, offsets[2]);
   matrix_constants(c, "kUp", op.in[2].dtype, n, k, gated ? offsets[3] : offsets[2]);
   c.u32("kN", n).flag("kHasBias", bias).u32("kBiasFormat", bias ? static_cast<int64_t>(op.in[3].dtype) : 0);
@@ -187,6 +205,7 @@ std::vector<Tile> qkv_tiles(const OpCall& call) {
   }
   // Heads of odd sizes: a row a thread, whole heads.
   if (tiles.empty()) tiles.push_back({static_cast<int>(size), 1, 1});
+  if (size % 64 == 0) tiles.push_back(patient(whole ? static_cast<int>(size) : 64));
   return tiles;
 }
 
@@ -201,9 +220,12 @@ GpuLowering lower_qkv(const GpuCall& call) {
   Tile tile = tiles.front();
   if (call.variant > 0) {
     tile = tiles[call.variant - 1];
+  } else if (call.caps.gpu.software) {
+    tile = tiles.back();
   } else {
     double best = 1e30;
     for (const Tile& t : tiles) {
+      if (!t.together) continue;
       const double groups = static_cast<double>((heads + 2 * kv_heads) * size / t.rows());
       const double rounds = static_cast<double>(t.per_lane * (units_of(op, kX, kQ) + t.lanes - 1) / t.lanes);
       const double cost = rounds + 6 * std::max(1.0, groups / 264) + 0.002 * groups * 256 / t.threads;
@@ -215,7 +237,7 @@ GpuLowering lower_qkv(const GpuCall& call) {
   const auto word = [&](int i) { return std::to_string(has(i) ? offsets[i] / 4 : 0) + "u"; };
   const auto flag = [&](int i) { return std::string(has(i) ? "true" : "false"); };
   Constants c;
-  row_constants(c, op, tile, kX, kQ, 1, kNormWeight, offsets[kNormWeight]);
+  row_constants(c, call, tile, kX, kQ, 1, kNormWeight, offsets[kNormWeight]);
   matrix_constants(c, "kQ", op.in[kQ].dtype, heads * size, k, offsets[kQ]);
   matrix_constants(c, "kK", op.in[kK].dtype, kv_heads * size, k, offsets[kK]);
   matrix_constants(c, "kV", op.in[kV].dtype, kv_heads * size, k, offsets[kV]);

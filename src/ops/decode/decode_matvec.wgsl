@@ -20,6 +20,7 @@ const kEps = 0.00001f;
 const kQuantized = true;
 const kChunk = 64u;
 const kAhead = 1u;
+const kTogether = true;
 const kHasBias = false;
 const kBiasFormat = 0u;
 const kResidual = false;
@@ -49,7 +50,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
   var sums: array<f32, kPerLane * kMatrices>;
   var squared = 0.0;
   for (var chunk = 0u; chunk < kChunks; chunk += 1u) {
-    var ahead: array<Unit, kAhead * kPerLane * kMatrices>;
+    var ahead: array<Raw, kAhead * kPerLane * kMatrices>;
     if (kQuantized) {
       for (var j = 0u; j < kAhead; j += 1u) {
         for (var i = 0u; i < kPerLane; i += 1u) {
@@ -72,9 +73,9 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
         let u = lane + j * kLanes;
         if (u < kUnits) {
           for (var i = 0u; i < kPerLane; i += 1u) {
-            sums[i] += dot_unit(ahead[j * kPerLane + i], u);
+            sums[i] += dot_unit(ahead[j * kPerLane + i], chunk, u);
             if (kMatrices == 2u) {
-              sums[kPerLane + i] += dot_unit(ahead[(kAhead + j) * kPerLane + i], u);
+              sums[kPerLane + i] += dot_unit(ahead[(kAhead + j) * kPerLane + i], chunk, u);
             }
           }
         }
@@ -82,9 +83,9 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
       for (var u = lane + kAhead * kLanes; u < kUnits; u += kLanes) {
         for (var i = 0u; i < kPerLane; i += 1u) {
           let row = min(first + thread / kLanes + i * kGroups, kN - 1u);
-          sums[i] += dot_unit(load_unit(kMatrix, row, chunk, u), u);
+          sums[i] += dot_unit(load_unit(kMatrix, row, chunk, u), chunk, u);
           if (kMatrices == 2u) {
-            sums[kPerLane + i] += dot_unit(load_unit(kUp, row, chunk, u), u);
+            sums[kPerLane + i] += dot_unit(load_unit(kUp, row, chunk, u), chunk, u);
           }
         }
       }

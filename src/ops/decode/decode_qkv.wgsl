@@ -23,6 +23,7 @@ const kEps = 0.00001f;
 const kQuantized = true;
 const kChunk = 64u;
 const kAhead = 1u;
+const kTogether = true;
 const kBias = vec3<bool>(false, false, false);
 const kBiasFormat = 0u;
 const kBiasWord = vec3<u32>(0u, 0u, 0u);
@@ -99,7 +100,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
   var sums: array<f32, kPerLane>;
   var squared = 0.0;
   for (var chunk = 0u; chunk < kChunks; chunk += 1u) {
-    var ahead: array<Unit, kAhead * kPerLane>;
+    var ahead: array<Raw, kAhead * kPerLane>;
     if (kQuantized) {
       for (var j = 0u; j < kAhead; j += 1u) {
         for (var i = 0u; i < kPerLane; i += 1u) {
@@ -118,14 +119,14 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
         let u = lane + j * kLanes;
         if (u < kUnits) {
           for (var i = 0u; i < kPerLane; i += 1u) {
-            sums[i] += dot_unit(ahead[j * kPerLane + i], u);
+            sums[i] += dot_unit(ahead[j * kPerLane + i], chunk, u);
           }
         }
       }
       for (var u = lane + kAhead * kLanes; u < kUnits; u += kLanes) {
         for (var i = 0u; i < kPerLane; i += 1u) {
           let row = head_row + row_of(part, thread / kLanes + i * kGroups);
-          sums[i] += dot_unit(load_unit(m, row, chunk, u), u);
+          sums[i] += dot_unit(load_unit(m, row, chunk, u), chunk, u);
         }
       }
     } else {

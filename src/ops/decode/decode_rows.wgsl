@@ -4,7 +4,7 @@
 //
 // The kernel gives kThreads, kLanes (threads that share a row of a matrix), kPerLane (rows a thread works on at once),
 // kMatrices (1, or 2: gate and up), kNorm, kNormFormat, kNormWord (where the norm's weight begins in `weights`), kEps,
-// kQuantized, kChunk (columns staged at a time: a divisor of K, a multiple of 32).
+// kQuantized, kChunk (columns staged at a time: a divisor of K, a multiple of 32), kTogether (how they are staged).
 
 @group(0) @binding(2) var<storage, read_write> x: array<vec4<f32>>;  // [1, K]
 
@@ -46,47 +46,49 @@ fn norm_weight4(i: u32) -> vec4<f32> {
 }
 
 // Squares summed by each thread that stages, four threads a vector.
-const kStagers = min(kThreads, 64u);
+const kStagers = select(min(kThreads, 64u), kThreads, kTogether);
 var<workgroup> squares: array<vec4<f32>, kStagers / 4u>;
 
-// Columns of chunk `chunk`, ready after a barrier; what was staged before must no longer be needed. Returns the sum of
-// the squares of what this thread read. The norm's factor is the same for the whole row, so codes do not need it and
-// scales get it at the very end: nobody waits for a sum over the row before the matrix is read.
-fn stage(thread: u32, chunk: u32) -> f32 {
+// Vector `at` of the row, times the norm's weight, and its squares.
+struct Weighed { v: vec4<f32>, squares: f32 }
+fn load_x(at: u32) -> Weighed {
+  let v = x[at];
+  if (kNorm) {
+    return Weighed(v * norm_weight4(at), dot(v, v));
+  }
+  return Weighed(v, 0.0);
+}
+
+fn stage_floats(thread: u32, chunk: u32) -> f32 {
   var sum = 0.0;
-  if (thread >= kStagers) {
-    return sum;
+  for (var i = select(thread, kChunk, thread >= kStagers); i < kChunk / 4u; i += kStagers) {
+    let w = load_x(chunk * (kChunk / 4u) + i);
+    sum += w.squares;
+    let words = bitcast<vec4<u32>>(w.v);
+    staged[4u * i] = words.x;
+    staged[4u * i + 1u] = words.y;
+    staged[4u * i + 2u] = words.z;
+    staged[4u * i + 3u] = words.w;
   }
-  if (!kQuantized) {
-    for (var i = thread; i < kChunk / 4u; i += kStagers) {
-      let at = chunk * (kChunk / 4u) + i;
-      var v = x[at];
-      if (kNorm) {
-        sum += dot(v, v);
-        v = v * norm_weight4(at);
-      }
-      let words = bitcast<vec4<u32>>(v);
-      staged[4u * i] = words.x;
-      staged[4u * i + 1u] = words.y;
-      staged[4u * i + 2u] = words.z;
-      staged[4u * i + 3u] = words.w;
-    }
-    return sum;
-  }
-  for (var b = thread; b < kChunkBlocks; b += kStagers) {
-    let at = (chunk * kChunkBlocks + b) * 8u;
+  return sum;
+}
+
+fn inverse_of(most: f32) -> f32 { return select(0.0, 127.0 / most, most > 0.0); }
+
+// A thread rounds whole blocks.
+fn stage_blocks(thread: u32, chunk: u32) -> f32 {
+  var sum = 0.0;
+  for (var b = select(thread, kChunk, thread >= kStagers); b < kChunkBlocks; b += kStagers) {
     var v: array<vec4<f32>, 8>;
     var largest = vec4<f32>(0.0);
     for (var i = 0u; i < 8u; i += 1u) {
-      v[i] = x[at + i];
-      if (kNorm) {
-        sum += dot(v[i], v[i]);
-        v[i] = v[i] * norm_weight4(at + i);
-      }
-      largest = max(largest, abs(v[i]));
+      let w = load_x((chunk * kChunkBlocks + b) * 8u + i);
+      sum += w.squares;
+      v[i] = w.v;
+      largest = max(largest, abs(w.v));
     }
     let most = max(max(largest.x, largest.y), max(largest.z, largest.w));
-    let inverse = select(0.0, 127.0 / most, most > 0.0);
+    let inverse = inverse_of(most);
     staged[kScalesAt + b] = bitcast<u32>(most / 127.0);
     var sums = vec2<i32>(0);
     for (var i = 0u; i < 8u; i += 1u) {
@@ -99,6 +101,67 @@ fn stage(thread: u32, chunk: u32) -> f32 {
     staged[kSumsAt + 2u * b + 1u] = bitcast<u32>(f32(sums.y));
   }
   return sum;
+}
+
+// Neighbouring threads read neighbouring vectors, eight a block, and tell each other how large their values are where
+// their codes will lie.
+fn stage_together(thread: u32, chunk: u32) -> f32 {
+  const kVectors = kChunk / 4u;
+  const kHeld = (kVectors + kThreads - 1u) / kThreads;
+  var sum = 0.0;
+  var v: array<vec4<f32>, kHeld>;
+  for (var j = 0u; j < kHeld; j += 1u) {
+    let i = thread + j * kThreads;
+    if (i < kVectors) {
+      let w = load_x(chunk * kVectors + i);
+      sum += w.squares;
+      v[j] = w.v;
+      let size = abs(w.v);
+      staged[i] = bitcast<u32>(max(max(size.x, size.y), max(size.z, size.w)));
+    }
+  }
+  workgroupBarrier();
+  var most: array<f32, kHeld>;
+  for (var j = 0u; j < kHeld; j += 1u) {
+    let first = min(thread + j * kThreads, kVectors - 1u) & ~7u;
+    for (var i = 0u; i < 8u; i += 1u) {
+      most[j] = max(most[j], staged_f32(first + i));
+    }
+  }
+  workgroupBarrier();
+  for (var j = 0u; j < kHeld; j += 1u) {
+    let i = thread + j * kThreads;
+    if (i < kVectors) {
+      staged[i] = pack4xI8(vec4<i32>(round(v[j] * inverse_of(most[j]))));
+      if ((i & 7u) == 0u) {
+        staged[kScalesAt + (i >> 3u)] = bitcast<u32>(most[j] / 127.0);
+      }
+    }
+  }
+  if (!kUnitIsHalf) {
+    workgroupBarrier();
+    for (var h = thread; h < 2u * kChunkBlocks; h += kThreads) {
+      var s = 0;
+      for (var i = 0u; i < 4u; i += 1u) {
+        s += dot4I8Packed(staged[4u * h + i], 0x01010101u);
+      }
+      staged[kSumsAt + h] = bitcast<u32>(f32(s));
+    }
+  }
+  return sum;
+}
+
+// Columns of chunk `chunk`, ready after a barrier; what was staged before must no longer be needed. Returns the sum of
+// the squares of what this thread read. The norm's factor is the same for the whole row, so codes do not need it and
+// scales get it at the very end: nobody waits for a sum over the row before the matrix is read.
+fn stage(thread: u32, chunk: u32) -> f32 {
+  if (!kQuantized) {
+    return stage_floats(thread, chunk);
+  }
+  if (kTogether) {
+    return stage_together(thread, chunk);
+  }
+  return stage_blocks(thread, chunk);
 }
 
 // What a thread summed over all chunks; norm_factor() may be called after a barrier.
@@ -135,33 +198,31 @@ const kUnitIsHalf = !kQuantized || kFormat == kQ8_0;
 const kUnits = kChunk / select(32u, 16u, kUnitIsHalf);
 const kRounds = (kUnits + kLanes - 1u) / kLanes;
 
-// A unit of a matrix as it is read: codes and what makes them numbers. Read before the row is staged, so that both
-// waits for memory are one.
-struct Unit { lo: vec4<u32>, hi: vec4<u32>, scale: vec2<f32>, offset: vec2<f32> }
-
-fn load_unit(m: Matrix, row: u32, chunk: u32, u: u32) -> Unit {
+// Read before the row is staged, so that both waits for memory are one: nothing may look at it before.
+fn load_unit(m: Matrix, row: u32, chunk: u32, u: u32) -> Raw {
   if (kUnitIsHalf) {
-    let w = load_half(m, row, chunk * kChunkBlocks + (u >> 1u), u & 1u);
-    return Unit(w.q, vec4<u32>(0u), vec2<f32>(w.scale), vec2<f32>(0.0));
+    return load_raw(m, row, chunk * kChunkBlocks + (u >> 1u), u & 1u);
   }
-  let w = load_block(m, row, chunk * kChunkBlocks + u);
-  return Unit(w.lo, w.hi, w.scale, w.offset);
+  return load_raw(m, row, chunk * kChunkBlocks + u, 0u);
 }
 
-// Times the staged columns of unit u.
-fn dot_unit(w: Unit, u: u32) -> f32 {
+// Times the staged columns of unit u of the chunk.
+fn dot_unit(raw: Raw, chunk: u32, u: u32) -> f32 {
   if (kUnitIsHalf) {
-    return w.scale.x * staged_f32(kScalesAt + (u >> 1u)) * dot16(w.lo, 4u * u);
+    let w = raw_scales(raw, chunk * kChunkBlocks + (u >> 1u));
+    return w.scale.x * staged_f32(kScalesAt + (u >> 1u)) * dot16(raw.codes, 4u * u);
   }
-  let a = dot16(w.lo, 8u * u);
-  let b = dot16(w.hi, 8u * u + 4u);
-  let sum_a = staged_f32(kSumsAt + 2u * u);
-  let sum_b = staged_f32(kSumsAt + 2u * u + 1u);
+  let b = chunk * kChunkBlocks + u;
+  let w = raw_scales(raw, b);
+  let lo = dot16(raw_codes(raw, b, 0u), 8u * u);
+  let hi = dot16(raw_codes(raw, b, 1u), 8u * u + 4u);
+  let sum_lo = staged_f32(kSumsAt + 2u * u);
+  let sum_hi = staged_f32(kSumsAt + 2u * u + 1u);
   var value: f32;
   if (kHalfScales) {
-    value = w.scale.x * a + w.scale.y * b - (w.offset.x * sum_a + w.offset.y * sum_b);
+    value = w.scale.x * lo + w.scale.y * hi - (w.offset.x * sum_lo + w.offset.y * sum_hi);
   } else {
-    value = w.scale.x * (a + b) - w.offset.x * (sum_a + sum_b);
+    value = w.scale.x * (lo + hi) - w.offset.x * (sum_lo + sum_hi);
   }
   return value * staged_f32(kScalesAt + u);
 }

@@ -35,76 +35,105 @@ const kBlocks = kColumns / 32u;
 
 fn weight_word(i: u32) -> u32 { return weights[i >> 2u][i & 3u]; }
 
-// The words g, g + 1, … of a 1-bit plane's word, for four values of g.
-fn spread_bits(word: u32, g: vec4<u32>) -> vec4<u32> {
-  return ((vec4<u32>(word) >> g) & vec4<u32>(0x01010101u)) << vec4<u32>(kHighShift);
+// What memory holds of a block, or of half a block where the format's codes are bytes: loaded and not yet looked at, so
+// that a kernel can go on while it is on its way. Formats leave unused what they have not.
+struct Raw { codes: vec4<u32>, high: vec4<u32>, scale: u32, sub: u32 }
+
+// Block b of a row; half h (0, 1) of it is all that is loaded of q8_0, others load the whole block.
+fn load_raw(m: Matrix, row: u32, b: u32, h: u32) -> Raw {
+  let block = row * kBlocks + b;
+  var raw: Raw;
+  if (kFormat == kQ8_0) {
+    raw.codes = weights[(m.low >> 2u) + 2u * block + h];
+  } else {
+    raw.codes = weights[(m.low >> 2u) + select(block, block >> 1u, kTwoBits)];
+  }
+  if (kHighBit) {
+    raw.high.x = weight_word(m.high + block);
+  }
+  if (kFormat == kQ6K) {
+    raw.high = weights[(m.high >> 2u) + (block >> 1u)];
+  }
+  if (kFormat == kQ8_0 || kFormat == kQ4_0 || kFormat == kQ5_0) {
+    raw.scale = weight_word(m.scale + row * ((kBlocks + 1u) / 2u) + (b >> 1u));
+  } else if (kFormat == kQ4_1 || kFormat == kQ5_1) {
+    raw.scale = weight_word(m.scale + block);
+  } else {
+    raw.scale = weight_word(m.scale + row * (kBlocks / 8u) + (b >> 3u));
+    raw.sub = weight_word(m.sub + row * (kBlocks / 2u) + (b >> 1u));
+  }
+  return raw;
 }
 
-// Half h of two words of a 2-bit plane.
-fn spread_pairs(words: vec2<u32>, h: u32) -> vec4<u32> {
+// Half h of the two words of block b in 16 bytes of a 2-bit plane (its rows are whole pairs of blocks).
+fn spread_pairs(both: vec4<u32>, b: u32, h: u32) -> vec4<u32> {
+  let words = select(both.xy, both.zw, (b & 1u) == 1u);
   return (words.xyxy >> (vec4<u32>(0u, 0u, 2u, 2u) + vec4<u32>(4u * h))) & vec4<u32>(0x03030303u);
 }
 
-// The two words of block b in a plane of 2 bits that begins at word `plane`.
-fn load_pairs(plane: u32, block: u32) -> vec2<u32> {
-  let both = weights[(plane >> 2u) + (block >> 1u)];
-  return select(both.xy, both.zw, (block & 1u) == 1u);
-}
-
-// Codes of half h (0, 1) of block b.
-fn load_codes(m: Matrix, row: u32, b: u32, h: u32) -> vec4<u32> {
-  let block = row * kBlocks + b;
+// Codes of half h of block b of a row.
+fn raw_codes(raw: Raw, b: u32, h: u32) -> vec4<u32> {
   if (kFormat == kQ8_0) {
-    return weights[(m.low >> 2u) + 2u * block + h];
+    return raw.codes;
   }
   var q: vec4<u32>;
   if (kTwoBits) {
-    q = spread_pairs(load_pairs(m.low, block), h);
+    q = spread_pairs(raw.codes, b, h);
   } else {
-    q = (weights[(m.low >> 2u) + block] >> vec4<u32>(4u * h)) & vec4<u32>(0x0f0f0f0fu);
+    q = (raw.codes >> vec4<u32>(4u * h)) & vec4<u32>(0x0f0f0f0fu);
   }
   if (kHighBit) {
-    q |= spread_bits(weight_word(m.high + block), vec4<u32>(0u, 1u, 2u, 3u) + vec4<u32>(4u * h));
+    let bits = (vec4<u32>(raw.high.x) >> (vec4<u32>(0u, 1u, 2u, 3u) + vec4<u32>(4u * h))) & vec4<u32>(0x01010101u);
+    q |= bits << vec4<u32>(kHighShift);
   }
   if (kFormat == kQ6K) {
-    q |= spread_pairs(load_pairs(m.high, block), h) << vec4<u32>(4u);
+    q |= spread_pairs(raw.high, b, h) << vec4<u32>(4u);
   }
   return q;
 }
 
-fn load_scales(m: Matrix, row: u32, b: u32) -> Scales {
+fn raw_scales(raw: Raw, b: u32) -> Scales {
+  let pair = unpack2x16float(raw.scale);
   if (kFormat == kQ8_0 || kFormat == kQ4_0 || kFormat == kQ5_0) {
-    let pair = unpack2x16float(weight_word(m.scale + row * ((kBlocks + 1u) / 2u) + (b >> 1u)));
     let d = select(pair.x, pair.y, (b & 1u) == 1u);
     return Scales(vec2<f32>(d), vec2<f32>(d * f32(kCentre)));
   }
   if (kFormat == kQ4_1 || kFormat == kQ5_1) {
-    let pair = unpack2x16float(weight_word(m.scale + row * kBlocks + b));
     return Scales(vec2<f32>(pair.x), vec2<f32>(-pair.y));
   }
-  let d = unpack2x16float(weight_word(m.scale + row * (kBlocks / 8u) + (b >> 3u)));
-  let sub = weight_word(m.sub + row * (kBlocks / 2u) + (b >> 1u)) >> (16u * (b & 1u));
+  let sub = raw.sub >> (16u * (b & 1u));
   if (kFormat == kQ2K) {
     let bytes = vec2<u32>(sub, sub >> 8u);
-    return Scales(d.x * vec2<f32>(bytes & vec2<u32>(15u)), d.y * vec2<f32>((bytes >> vec2<u32>(4u)) & vec2<u32>(15u)));
+    return Scales(pair.x * vec2<f32>(bytes & vec2<u32>(15u)),
+                  pair.y * vec2<f32>((bytes >> vec2<u32>(4u)) & vec2<u32>(15u)));
   }
   if (kFormat == kQ3K || kFormat == kQ6K) {
-    let scale = d.x * vec2<f32>(f32(extractBits(i32(sub), 0u, 8u)), f32(extractBits(i32(sub), 8u, 8u)));
+    let scale = pair.x * vec2<f32>(f32(extractBits(i32(sub), 0u, 8u)), f32(extractBits(i32(sub), 8u, 8u)));
     return Scales(scale, scale * f32(kCentre));
   }
-  return Scales(vec2<f32>(d.x * f32(sub & 255u)), vec2<f32>(d.y * f32((sub >> 8u) & 255u)));  // q4_k, q5_k
+  return Scales(vec2<f32>(pair.x * f32(sub & 255u)), vec2<f32>(pair.y * f32((sub >> 8u) & 255u)));  // q4_k, q5_k
 }
 
+// All of it; q8_0's halves lie apart.
 fn load_block(m: Matrix, row: u32, b: u32) -> Block {
-  let s = load_scales(m, row, b);
-  return Block(load_codes(m, row, b, 0u), load_codes(m, row, b, 1u), s.scale, s.offset);
+  let raw = load_raw(m, row, b, 0u);
+  let s = raw_scales(raw, b);
+  var hi: vec4<u32>;
+  if (kFormat == kQ8_0) {
+    hi = load_raw(m, row, b, 1u).codes;
+  } else {
+    hi = raw_codes(raw, b, 1u);
+  }
+  return Block(raw_codes(raw, b, 0u), hi, s.scale, s.offset);
 }
 
 // Half h (0, 1) of block b.
 fn load_half(m: Matrix, row: u32, b: u32, h: u32) -> Half {
-  let s = load_scales(m, row, b);
+  let raw = load_raw(m, row, b, h);
+  let s = raw_scales(raw, b);
   let second = h == 1u;
-  return Half(load_codes(m, row, b, h), select(s.scale.x, s.scale.y, second), select(s.offset.x, s.offset.y, second));
+  return Half(raw_codes(raw, b, h), select(s.scale.x, s.scale.y, second),
+              select(s.offset.x, s.offset.y, second));
 }
 
 // Codes as signed bytes around 0 where the format has a fixed offset and no minimum: q4_0, q5_0, q3_k, q6_k. They go
