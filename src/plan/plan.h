@@ -46,7 +46,8 @@ struct PlanOptions {
 // Where the integer input ports lie in the step buffer of a WebGPU plan, by port; -1 for others. `words`: of the
 // buffer.
 std::vector<int64_t> port_words(const Graph& graph, std::span<const int64_t> bounds, int64_t* words);
-// An operand of an op whose elements index an axis of another: they come from outside and must be below that axis's size.
+// An operand of an op whose elements index an axis of another: they come from outside and must be below that axis's
+// size.
 struct IndexInput {
   int input, target, axis;
 };

@@ -122,7 +122,8 @@ fetch_swiftshader() (
   rm -r "$1/package"
 )
 
-# build: what the program needs; gpu: the software GPUs and tint; web: the package for browsers and its tests; test: all that ./dev test needs without a name.
+# build: what the program needs; gpu: the software GPUs and tint; web: the package for browsers; test: all that ./dev test
+# needs, but for the browser's tier, which sets up itself.
 setup() {
   setup_debian tools/deps/debian-build.txt
   case ${1:-build} in

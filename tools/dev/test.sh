@@ -112,20 +112,20 @@ tier_install() {
   if bash tests/install/run.sh build/release; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
-# What runs without a name. The browser's tier is run by its own, ./dev test browser: with what it sets up and builds it takes
-# as long as all others together.
-readonly tiers="lint unit golden stories cli gpu wgsl install tsan" all_tiers="lint unit golden stories cli gpu wgsl browser install tsan"
+readonly tiers="lint unit golden stories cli gpu wgsl browser install tsan"
 
 run_tests() {
-  local passed=0 failed=0 skipped=0 start=$SECONDS tier
+  local passed=0 failed=0 skipped=0 start=$SECONDS tier tier_start
   local DEV_TESTS=ON
   setup test
   if [ $# = 0 ]; then
     for tier in $tiers; do
       say "── $tier"
+      tier_start=$SECONDS
       "tier_$tier"
+      say "   $tier took $((SECONDS - tier_start)) s"
     done
-  elif [[ " $all_tiers " == *" $1 "* ]]; then
+  elif [[ " $tiers " == *" $1 "* ]]; then
     "tier_$1"
   else
     build release all

@@ -94,7 +94,7 @@ Tile default_tile(int64_t n, int64_t units) {
 }
 
 Tile tile_of(const GpuCall& call, int64_t n, int x, int w) {
-  Tile tile = call.variant > 0          ? kTiles[call.variant - 1]
+  Tile tile = call.variant > 0         ? kTiles[call.variant - 1]
               : call.caps.gpu.software ? patient(64)
                                        : default_tile(n, units_of(call.op, x, w));
   while (div_round_up(n, tile.rows()) > kMaxWorkgroups) tile.per_lane *= 2;  // heads of large vocabularies
