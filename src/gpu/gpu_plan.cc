@@ -92,8 +92,7 @@ Task<Status> GpuPlan::make_pipelines(GpuPipelines& pipelines) {
   auto next = made.begin();
   for (const Step& step : plan_->steps) {
     auto& list = dispatches_.emplace_back();
-    for (const GpuDispatch& d : step.gpu.dispatches)
-      list.push_back({*next++, GpuBindGroup::none, d.grid, d.lengths});
+    for (const GpuDispatch& d : step.gpu.dispatches) list.push_back({*next++, GpuBindGroup::none, d.grid, d.lengths});
   }
   co_return Status{};
 }
