@@ -113,9 +113,10 @@ class LoopSource : public TokenSource {
     return submit_bursts();
   }
 
-  // Up to two bursts under way.
+  // Up to two bursts under way; one where each token is to be read before the next step begins.
   Status submit_bursts() {
-    for (int64_t& burst : bursts_) {
+    const size_t most = model_.options.burst == 1 ? 1 : bursts_.size();
+    for (int64_t& burst : std::span(bursts_).first(most)) {
       if (burst > 0 || left_ == 0 || model_.turn.wanted()) continue;
       const int64_t steps = std::min(left_, model_.burst.get());
       WEFT_CHECK_OK(loop_.advance(steps));

@@ -103,7 +103,8 @@ export interface LoadOptions {
   sessions?: number;
   /** Tokens a step while reading the prompt. Default: 128 on the CPU, 512 on a GPU. */
   prefillChunk?: number;
-  /** Tokens a GPU samples between two looks of the host, at most 255. Default: as many as take 5 to 50 ms. */
+  /** Tokens a GPU samples between two looks of the host, at most 255; 1: each is read before the next step begins.
+   * Default: as many as take 5 to 50 ms. */
   burst?: number;
   /** Use no more of the GPU than such a browser grants. For tests. Default: "full". */
   profile?: "full" | "chrome" | "safari" | "minimum";
