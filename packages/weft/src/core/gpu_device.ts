@@ -29,7 +29,9 @@ export class GpuDevice implements Things {
     this.queue = new GpuQueue(device, memory, this);
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault(); // no message on the console: it is returned
-      this.trouble(codeOf(event.error), textOf(event.error));
+      // What only follows from an error, in Chromium's words, comes some time after it, which was told already.
+      const text = textOf(event.error);
+      if (!/\] is invalid due to a previous error/.test(text)) this.trouble(codeOf(event.error), text);
     });
     void device.lost.then(({ message }) => this.lost(message || "without a message"));
   }
