@@ -37,9 +37,9 @@ struct LoadOptions {
   // GPU steps of 8 tokens or fewer have kernels of their own, whose sums differ in the last digits.
   int64_t prefill_chunk = 0;
   int64_t slots = 1;  // sessions at once
-  // Tokens that a GPU samples by itself between two looks of the host, at most 255, twice: it works on a burst while the
-  // one before is read. 1: each token is read before the next step begins. 0: as many as take 5 to 50 ms. Results do
-  // not depend on it.
+  // Tokens that a GPU samples by itself between two looks of the host, at most 255, twice: it works on a burst while
+  // the one before is read. 1: each token is read before the next step begins. 0: as many as take 5 to 50 ms. Results
+  // do not depend on it.
   int64_t burst = 0;
   // The best kernels measured for these caps (of a GPU), nullptr where none were: asked once, before planning.
   std::function<std::shared_ptr<const Tuning>(const Caps&)> tuning;
