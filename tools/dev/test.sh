@@ -85,6 +85,8 @@ tier_browser() {
   run_ctest wasm-threads -L browser
   run_vitest packages/weft
   run_vitest tests/browser
+  # The package as its users get it, in an empty Vite project and an empty Node project.
+  if bash packages/weft/tests/package.sh; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
 # run_vitest FOLDER: its *.test.ts, one file after the other, which share the processors anyway; adds the single tests to
