@@ -130,9 +130,9 @@ Answer tokens(Call& call) {
   co_return OrderedJson{{"ids", conversation.session->tokens()}};
 }
 
-std::string now_of(const Call& call) {
-  const OrderedJson* now = json_member(call.parameters, "now");
-  return now && now->is_string() ? now->get<std::string>() : std::string();
+Result<std::string> now_of(const Call& call) {
+  if (json_member(call.parameters, "now")) return call.text("now");
+  return std::string();
 }
 
 Result<std::vector<int32_t>> prompt_of(Call& call, const LanguageModel& model) {
@@ -144,7 +144,8 @@ Result<std::vector<int32_t>> prompt_of(Call& call, const LanguageModel& model) {
   }
   WEFT_TRY(const ChatPrompt chat, ChatPrompt::create(model));
   WEFT_TRY(const OrderedJson* messages, call.find("messages"));
-  return chat.ids(*messages, now_of(call));
+  WEFT_TRY(const std::string now, now_of(call));
+  return chat.ids(*messages, now);
 }
 
 Answer generate(Call& call) {
@@ -179,7 +180,8 @@ Answer chat_template(Call& call) {
   WEFT_CO_TRY(const auto model, call.handle("model", web().models));
   WEFT_CO_TRY(const ChatPrompt chat, ChatPrompt::create(*model));
   WEFT_CO_TRY(const OrderedJson* messages, call.find("messages"));
-  WEFT_CO_TRY(const std::string text, chat.text(*messages, now_of(call)));
+  WEFT_CO_TRY(const std::string now, now_of(call));
+  WEFT_CO_TRY(const std::string text, chat.text(*messages, now));
   co_return OrderedJson{{"text", text}};
 }
 

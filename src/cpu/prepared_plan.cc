@@ -58,8 +58,8 @@ Result<PreparedPlan> PreparedPlan::create(const Plan& plan, const WeightStore& w
 void PreparedPlan::find_index_ports(const Plan& plan) {
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
-    for (const IndexInput& index : index_inputs(plan.graph.nodes[plan.steps[i].node].op)) {
-      if (index.input >= step.in_count) continue;
+    for (const IndexInput& index : kIndexInputs) {
+      if (index.op != plan.graph.nodes[plan.steps[i].node].op || index.input >= step.in_count) continue;
       const Place& place = sources_[step.in_begin + index.input].place;
       if (place.space == Place::Space::input)
         index_ports_.push_back({place.index, step.in_begin + index.target, index.axis});

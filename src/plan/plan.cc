@@ -164,32 +164,11 @@ std::vector<int64_t> port_words(const Graph& graph, std::span<const int64_t> bou
   return first;
 }
 
-std::span<const IndexInput> index_inputs(Op op) {
-  static constexpr IndexInput kEmbedding[] = {{0, 1, 0}}, kGatherRows[] = {{1, 0, 0}}, kRecurrence[] = {{3, 0, 0}},
-                              kKvWrite[] = {{2, 0, 0}, {3, 0, 2}}, kAttention[] = {{3, 1, 0}, {4, 1, 2}},
-                              kNormQkv[] = {{14, 0, 0}, {15, 0, 2}};
-  switch (op) {
-    case Op::embedding:
-      return kEmbedding;
-    case Op::gather_rows:
-      return kGatherRows;
-    case Op::kv_write:
-      return kKvWrite;
-    case Op::attention:
-      return kAttention;
-    case Op::norm_qkv:
-      return kNormQkv;
-    case Op::linear_recurrence:
-      return kRecurrence;
-    default:
-      return {};
-  }
-}
-
 std::vector<IndexPort> index_ports(const Graph& graph) {
   std::vector<IndexPort> ports;
   for (const Node& node : graph.nodes) {
-    for (const IndexInput& index : index_inputs(node.op)) {
+    for (const IndexInput& index : kIndexInputs) {
+      if (index.op != node.op) continue;
       const ValueId v = node.inputs[index.input];
       if (v == kNoValue || graph.values[v].kind != ValueKind::input) continue;
       const IndexPort port{graph.values[v].index, graph.type(node.inputs[index.target]).shape[index.axis]};

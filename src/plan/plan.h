@@ -46,12 +46,16 @@ struct PlanOptions {
 // Where the integer input ports lie in the step buffer of a WebGPU plan, by port; -1 for others. `words`: of the
 // buffer.
 std::vector<int64_t> port_words(const Graph& graph, std::span<const int64_t> bounds, int64_t* words);
-// An operand of an op whose elements index an axis of another: they come from outside and must be below that axis's
+// Operands of ops whose elements index an axis of another operand: what comes from outside must be below that axis's
 // size.
 struct IndexInput {
+  Op op;
   int input, target, axis;
 };
-std::span<const IndexInput> index_inputs(Op op);
+inline constexpr IndexInput kIndexInputs[] = {
+    {Op::embedding, 0, 1, 0}, {Op::gather_rows, 1, 0, 0}, {Op::kv_write, 2, 0, 0},
+    {Op::kv_write, 3, 0, 2},  {Op::attention, 3, 1, 0},   {Op::attention, 4, 1, 2},
+    {Op::norm_qkv, 14, 0, 0}, {Op::norm_qkv, 15, 0, 2},   {Op::linear_recurrence, 3, 0, 0}};
 // The input ports among them, and what their elements must be below.
 struct IndexPort {
   int port;

@@ -34,9 +34,12 @@ run_ctest() {
   passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
 }
 
-tier_lint() {
-  if lint; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+# one_test COMMAND…: its exit status is the result.
+one_test() {
+  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
+
+tier_lint() { one_test lint; }
 
 tier_unit() {
   build asan $(programs $asan_tests)
@@ -86,7 +89,7 @@ tier_browser() {
   run_vitest packages/weft
   run_vitest tests/browser
   # The package as its users get it, in an empty Vite project and an empty Node project.
-  if bash packages/weft/tests/package.sh; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  one_test bash packages/weft/tests/package.sh
 }
 
 # run_vitest FOLDER: its *.test.ts, one file after the other, which share the processors anyway; adds the single tests to
@@ -111,7 +114,7 @@ tier_tsan() {
 
 tier_install() {
   build release all
-  if bash tests/install/run.sh build/release; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  one_test bash tests/install/run.sh build/release
 }
 
 readonly tiers="lint unit golden stories cli gpu wgsl browser install tsan"

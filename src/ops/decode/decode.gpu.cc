@@ -55,6 +55,11 @@ int64_t most_columns(const GpuCall& call, const Tile& tile, int matrices) {
   return std::min<int64_t>(held, tile.together ? 32 * tile.threads : 4096);
 }
 
+// Columns of a unit: what a lane takes of a row at a time.
+int64_t unit_columns(const OpCall& call, int w) {
+  return call.attrs.quantized && call.in[w].dtype != DType::q8_0 ? 32 : 16;
+}
+
 void row_constants(Constants& c, const GpuCall& gpu, const Tile& tile, int x, int w, int matrices, int norm,
                    int64_t norm_offset) {
   const OpCall& call = gpu.op;
@@ -64,18 +69,15 @@ void row_constants(Constants& c, const GpuCall& gpu, const Tile& tile, int x, in
   c.flag("kNorm", norm >= 0).f32("kEps", call.attrs.eps).flag("kQuantized", call.attrs.quantized);
   c.u32("kNormFormat", norm >= 0 ? static_cast<int64_t>(call.in[norm].dtype) : 0).u32("kNormWord", norm_offset / 4);
   const int64_t chunk = chunk_of(k, most_columns(gpu, tile, matrices));
-  const int64_t columns = call.attrs.quantized && call.in[w].dtype != DType::q8_0 ? 32 : 16;  // of a unit
+  const int64_t columns = unit_columns(call, w);
   // As many as a thread takes of a chunk, while they fit in registers: 256 columns of all its rows together.
   const int64_t most = tile.together ? std::max<int64_t>(1, 256 / columns / (tile.per_lane * matrices)) : 1;
   c.u32("kChunk", chunk).u32("kAhead", std::min(div_round_up(chunk / columns, tile.lanes), most));
   c.flag("kTogether", tile.together);
 }
 
-// Units of 16 bytes that lanes share out: more lanes than that would idle.
-int64_t units_of(const OpCall& call, int x, int w) {
-  const int64_t k = call.in[x].shape.back().count;
-  return call.attrs.quantized && call.in[w].dtype != DType::q8_0 ? k / 32 : k / 16;
-}
+// How many units lanes share out: more lanes than that would idle.
+int64_t units_of(const OpCall& call, int x, int w) { return call.in[x].shape.back().count / unit_columns(call, w); }
 
 // Without tuning: about 256 workgroups, so that a large GPU has two a multiprocessor and none stages the row more often
 // than it must; 2 to 64 rows each. As measured on an H200 for the shapes of models of 0.1 to 8 billion parameters.

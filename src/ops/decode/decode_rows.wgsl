@@ -196,7 +196,6 @@ fn staged4(i: u32) -> vec4<f32> {
 // The units of a row that a lane takes in turn: 16 columns, or 32 where 16 bytes hold as many.
 const kUnitIsHalf = !kQuantized || kFormat == kQ8_0;
 const kUnits = kChunk / select(32u, 16u, kUnitIsHalf);
-const kRounds = (kUnits + kLanes - 1u) / kLanes;
 
 // Read before the row is staged, so that both waits for memory are one: nothing may look at it before.
 fn load_unit(m: Matrix, row: u32, chunk: u32, u: u32) -> Raw {
