@@ -175,6 +175,10 @@ Result<Instance> open_instance() {
   if (out.adapters.empty())
     return fail(Code::no_device, "GPU", "looking for an adapter through Vulkan", "a GPU with a Vulkan driver",
                 why.empty() ? "none" : why, "install the GPU's Vulkan driver, or run with --device cpu");
+  // The first instance stays, and with it the driver: NVIDIA's, loaded anew for each instance, has used up the static
+  // TLS of the process after some twenty, and then is not found.
+  static const WGPUInstance kept = (dawn->InstanceAddRef(out.handle), out.handle);
+  (void)kept;
   return out;
 }
 

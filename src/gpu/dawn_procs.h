@@ -14,6 +14,7 @@ namespace weft {
 // clang-format off
 #define WEFT_DAWN_PROCS(X) \
   X(CreateInstance) \
+  X(InstanceAddRef) \
   X(InstanceHasWGSLLanguageFeature) \
   X(InstanceRelease) \
   X(InstanceRequestAdapter) \
