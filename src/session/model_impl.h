@@ -71,11 +71,7 @@ struct LanguageModel::Impl {
   Result<std::unique_ptr<StepPlan>> plan_for(int64_t tokens, int64_t rows) const;
   Task<Status> step(StepPlan& plan, StepRequest request);
   Task<Status> submit(StepPlan& plan, StepRequest request);  // by who holds the turn; reads nothing
-  // On a GPU the kernels of one token differ in the last digits from those of many: a prompt is always read by the
-  // latter, so that where it is cut does not matter.
-  StepPlan& plan_of(int64_t tokens, bool prompt) {
-    return tokens == 1 && !(prompt && device->caps().kind == Caps::Kind::webgpu) ? *one : *chunk;
-  }
+  StepPlan& plan_of(int64_t tokens) { return tokens == 1 ? *one : *chunk; }
   std::vector<std::string> kernels() const;  // of the plans that ran
   // Of the model's tensors: names, shapes and a sample of the bytes, so that a saved state finds its own model only.
   Task<Result<uint64_t>> model_fingerprint();
@@ -102,7 +98,7 @@ struct Session::Impl {
   Task<Status> clear_states();
   // Computes `ids` after what is held, and if wanted reads the logits of the last one. On an error the states hold what
   // they held before, or nothing.
-  Task<Status> advance(std::span<const int32_t> ids, const CancelFlag* cancel, bool want_logits, bool prompt = true);
+  Task<Status> advance(std::span<const int32_t> ids, const CancelFlag* cancel, bool want_logits);
   // Holds the beginning of `ids` afterwards, all but what one last step computes. Returns how many were kept.
   Task<Result<int64_t>> read_prompt(std::span<const int32_t> ids, const CancelFlag* cancel);
   Status check_ids(std::span<const int32_t> ids) const;

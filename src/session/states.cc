@@ -75,8 +75,7 @@ Task<Status> Session::Impl::restore_snapshot() {
   co_return Status{};
 }
 
-Task<Status> Session::Impl::advance(std::span<const int32_t> ids, const CancelFlag* cancel, bool want_logits,
-                                    bool prompt) {
+Task<Status> Session::Impl::advance(std::span<const int32_t> ids, const CancelFlag* cancel, bool want_logits) {
   if (want_logits) logits.resize(static_cast<size_t>(model->model.vocab_size));
   StepRequest request{.ids = ids,
                       .first = static_cast<int64_t>(tokens.size()),
@@ -84,7 +83,7 @@ Task<Status> Session::Impl::advance(std::span<const int32_t> ids, const CancelFl
                       .rows = 1,
                       .logits = want_logits ? std::span(logits) : std::span<float>(),
                       .cancel = cancel};
-  Status done = co_await model->step(model->plan_of(static_cast<int64_t>(ids.size()), prompt), request);
+  Status done = co_await model->step(model->plan_of(static_cast<int64_t>(ids.size())), request);
   if (done) {
     tokens.insert(tokens.end(), ids.begin(), ids.end());
     co_return Status{};

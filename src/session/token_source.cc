@@ -23,7 +23,7 @@ class HostSource : public TokenSource {
   Task<Status> next(std::span<const int32_t> generated, Sampled& sampled) override {
     if (!generated.empty()) {
       sampler_.accept(generated.last(1));
-      WEFT_CO_CHECK_OK(co_await session_.advance(generated.last(1), request_.cancel, true, false));
+      WEFT_CO_CHECK_OK(co_await session_.advance(generated.last(1), request_.cancel, true));
       co_await session_.model->host.yield();
     }
     if (request_.cancel && request_.cancel->cancelled()) co_return cancelled();
@@ -50,7 +50,7 @@ class LoopSource : public TokenSource {
   Task<Status> begin(std::span<const int32_t> rest) override {
     held_.emplace(co_await model_.turn.enter());
     const int64_t first = static_cast<int64_t>(session_.tokens.size());
-    StepPlan& plan = model_.plan_of(static_cast<int64_t>(rest.size()), true);
+    StepPlan& plan = model_.plan_of(static_cast<int64_t>(rest.size()));
     WEFT_CO_CHECK_OK(
         co_await model_.submit(plan, {.ids = rest, .first = first, .slot = session_.slot, .cancel = request_.cancel}));
     session_.tokens.insert(session_.tokens.end(), rest.begin(), rest.end());
