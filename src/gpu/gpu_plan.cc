@@ -158,7 +158,7 @@ Status GpuPlan::check_grid(const Step& step, const GpuDispatch& dispatch) const 
     const int64_t size = e.word == kOneWord      ? 1
                          : e.word == kLengthWord ? (s == kNoSymbol ? 1 : plan_->bounds[s])
                                                  : plan_->bounds[e.word];
-    const int64_t groups = (e.count * size + e.per - 1) / e.per;
+    const int64_t groups = e.groups(size);
     if (groups <= gpu_.info().max_workgroups) continue;
     return fail(Code::unsupported, std::string(step.kernel->name), "workgroups along an axis",
                 "at most " + std::to_string(gpu_.info().max_workgroups), std::to_string(groups));
@@ -274,7 +274,7 @@ bool GpuPlan::size_of_grid(const Dispatch& dispatch, int64_t length, std::array<
   for (int i = 0; i < 3; ++i) {
     const Extent& e = dispatch.grid[i];
     const int64_t symbol = e.word == kOneWord ? 1 : e.word == kLengthWord ? length : symbols_[e.word];
-    size[i] = static_cast<uint32_t>((e.count * symbol + e.per - 1) / e.per);
+    size[i] = static_cast<uint32_t>(e.groups(symbol));
     if (size[i] == 0) return false;
   }
   return true;

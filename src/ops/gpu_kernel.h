@@ -19,6 +19,8 @@
 // kFirstPortWord the integer input ports, each at a word that GpuCall gives.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <vector>
@@ -30,11 +32,14 @@ namespace weft {
 inline constexpr int kMaxSymbols = 8;
 inline constexpr int kLengthWord = 8, kOneWord = 9, kFirstPortWord = 16;
 
-// Workgroups along one axis: ceil(count * size / per), where size is that of a symbol, of the length, or 1.
+// Workgroups along one axis: ceil(count * size / per), where size is that of a symbol, of the length, or 1; not more
+// than `most`.
 struct Extent {
   int64_t count = 1;
   int word = kOneWord;  // of the step buffer
   int64_t per = 1;
+  int64_t most = INT64_MAX;
+  int64_t groups(int64_t size) const { return std::min((count * size + per - 1) / per, most); }
   bool operator==(const Extent&) const = default;
 };
 using Grid = std::array<Extent, 3>;

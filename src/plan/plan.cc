@@ -124,12 +124,13 @@ std::string to_string(const Graph& graph, const Grid& grid) {
   for (const Extent& e : grid) {
     text += text.empty() ? "" : "x";
     if (e.word == kOneWord) {
-      text += std::to_string((e.count + e.per - 1) / e.per);
+      text += std::to_string(e.groups(1));
       continue;
     }
     const std::string size = e.word == kLengthWord ? "length" : graph.symbols[e.word];
     text +=
         (e.count == 1 ? "" : std::to_string(e.count) + "*") + size + (e.per == 1 ? "" : "/" + std::to_string(e.per));
+    if (e.most != INT64_MAX) text += "<=" + std::to_string(e.most);
   }
   return text;
 }

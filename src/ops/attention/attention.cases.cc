@@ -43,6 +43,9 @@ std::vector<Case> attention_cases() {
     for (int32_t length : {257, 1000}) used(1, heads, kv_heads, width, length);
     used(33, heads, kv_heads, width, 1000);
   }
+  // So long that splits are multiples.
+  for (int64_t tokens : {1, 2}) states(DType::f16, tokens, 32, 8, 64, 12000, 1, {}, "_long");
+  states(DType::f16, 1, 64, 32, 32, 5000, 1, {.window = 3000}, "_long_window");
   states(DType::f16, 5, 3, 3, 13, 40, 1, {}, "");
   for (int64_t tokens : {1, 7, 33}) {
     for (int64_t keys : {1, 50, 131}) {

@@ -8,8 +8,9 @@
 namespace weft {
 namespace {
 
-constexpr int64_t kFewRows = 8;       // up to here every row goes through the cells by itself
-constexpr int64_t kMaxSplits = 1024;  // their weights lie in workgroup memory
+constexpr int64_t kFewRows = 8;  // up to here every row goes through the cells by itself
+// Workgroups that a row is split into, over all heads: two for each of an H200's multiprocessors, which run at once.
+constexpr int64_t kWorkgroups = 264;
 
 // The sizes that both kernels know.
 struct Sizes {
@@ -49,7 +50,12 @@ bool supports_any(const OpCall& call) {
          (keys == DType::f32 || (state && (keys == DType::f16 || keys == DType::q8_0)));
 }
 
-// Threads (and cells at a time) and cells of a workgroup.
+// Splits of a row where each makes `workgroups` of them: attention_cut.wgsl.
+int64_t splits_of(const Sizes& s, int64_t cells, int64_t workgroups) {
+  return std::min(div_round_up(s.most_cells, cells), std::max<int64_t>(1, kWorkgroups / workgroups));
+}
+
+// Threads (and cells at a time) and the fewest cells of a workgroup.
 struct Split {
   int64_t tile, cells;
 };
@@ -65,9 +71,8 @@ GpuLowering lower_decode(const GpuCall& call) {
   const Sizes s(call);
   const int64_t quads = s.group > 4 && s.width <= 128 ? 2 : 1, chunks = div_round_up(s.group, 4 * quads);
   const int64_t tile = kSplits[call.variant].tile;
-  int64_t cells = std::min(kSplits[call.variant].cells, align_up(s.most_cells, tile));
-  while (div_round_up(s.most_cells, cells) > kMaxSplits) cells *= 2;
-  const int64_t splits = div_round_up(s.most_cells, cells);
+  const int64_t cells = std::min(kSplits[call.variant].cells, align_up(s.most_cells, tile));
+  const int64_t splits = splits_of(s, cells, s.kv_heads * chunks);
   const bool quantised = s.type == DType::q8_0;
   Constants c;
   s.add(c, call);
@@ -84,7 +89,8 @@ GpuLowering lower_decode(const GpuCall& call) {
   c.f32("kScale", call.op.attrs.scale);
   GpuDispatch decode{.shader = quantised ? "attention_decode_q8" : "attention_decode", .constants = c.text()};
   decode.bindings = {in(0), in(1), in(2), out(0), scratch(0), step()};
-  const Extent parts = s.plain ? Extent{s.cells.count, GpuCall::word(s.cells), cells} : Extent{1, kLengthWord, cells};
+  Extent parts = s.plain ? Extent{s.cells.count, GpuCall::word(s.cells), cells} : Extent{1, kLengthWord, cells};
+  parts.most = splits;
   decode.grid = {Extent{s.kv_heads * chunks}, parts, rows};
   lowering.dispatches.push_back(std::move(decode));
   if (splits > 1) lowering.dispatches.push_back(std::move(combine));
@@ -96,7 +102,7 @@ int variants_decode(const GpuCall&) { return static_cast<int>(kSplits.size()); }
 // One row by lanes that shuffle. Short contexts: a workgroup a head sees all cells and nothing is to be put together.
 // Longer ones: splits, up to four heads of a group in a workgroup, so that the cache is read once.
 struct Lanes {
-  int64_t alone, split;  // cells up to which a head stays alone; of a split
+  int64_t alone, split;  // cells up to which a head stays alone; the fewest of a split
 };
 constexpr std::array kLanes = {Lanes{512, 256}, Lanes{256, 256}, Lanes{1024, 512}, Lanes{256, 128}, Lanes{512, 512}};
 
@@ -113,9 +119,8 @@ bool supports_lanes(const OpCall& call, const Caps& caps) {
 GpuLowering lower_lanes(const GpuCall& call) {
   const Sizes s(call);
   const Lanes lanes = kLanes[static_cast<size_t>(call.variant)];
-  int64_t split = lanes.split;
-  while (div_round_up(s.most_cells, split) > kMaxSplits) split *= 2;
-  const int64_t splits = div_round_up(s.most_cells, split), each = std::min<int64_t>(s.group, 4);
+  const int64_t each = std::min<int64_t>(s.group, 4), workgroups = s.kv_heads * div_round_up(s.group, each);
+  const int64_t split = lanes.split, splits = splits_of(s, split, workgroups);
   const auto constants = [&] {
     Constants c;
     c.line("enable subgroups;");
@@ -134,7 +139,7 @@ GpuLowering lower_lanes(const GpuCall& call) {
                         .u32("kSplits", splits)
                         .text(),
                     {in(0), in(1), in(2), scratch(0), step()}};
-  parts.grid = {Extent{s.kv_heads * div_round_up(s.group, each)}, Extent{1, kLengthWord, split}, Extent{}};
+  parts.grid = {Extent{workgroups}, Extent{1, kLengthWord, split, splits}, Extent{}};
   parts.lengths.above = lanes.alone;
   GpuLowering lowering{{s.heads * splits * (s.width + 2) * 4}, {std::move(alone), std::move(parts)}};
   Constants c;

@@ -1,4 +1,4 @@
-// uses: attention_range
+// uses: attention_range, attention_cut
 // Puts together what the splits of attention_decode made: a workgroup a head of a row.
 // specialise
 const kD = 64u;
@@ -31,8 +31,9 @@ var<workgroup> shares: array<f32, 256>;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let out_row = group.y * kHeads + group.x;
   let range = seen(group.y);
-  let first = range.x / kSplit;
-  let count = (range.y + kSplit - 1u) / kSplit - first;
+  let split = split_of(range.y);
+  let first = range.x / split;
+  let count = (range.y + split - 1u) / split - first;
   let base = (out_row * kSplits + first) * kStride;
 
   var top = kNoScore;

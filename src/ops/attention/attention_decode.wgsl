@@ -1,4 +1,4 @@
-// uses: attention_split, attention_range
+// uses: attention_split, attention_range, attention_cut
 // attention for few rows (decode) over keys and values of f32 or f16, split over the cells.
 // specialise
 const kType = 1u;  // of keys and values: 0 f32, 1 f16

@@ -1,4 +1,4 @@
-// uses: attention_split, attention_range
+// uses: attention_split, attention_range, attention_cut
 // attention for few rows (decode) over a cache of q8_0, split over the cells. A block is 17 halfwords: an f16 scale and 32
 // bytes; it begins within a word as often as not.
 // specialise

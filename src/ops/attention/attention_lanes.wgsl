@@ -1,4 +1,4 @@
-// uses: attention_range
+// uses: attention_range, attention_cut
 // attention for one row over a cache of f16, where a subgroup has as many lanes as a key has pieces of 16 bytes: kLanes
 // neighbouring threads hold 8 dimensions each of a cell's key and value, read together, 16 bytes a thread. Scores meet
 // by shuffles, so nothing waits at a barrier until the cells are done; then the thread groups put their parts together.
@@ -34,6 +34,7 @@ const kCap = 0.0f;
 @group(0) @binding(4) var<storage, read> step: array<i32>;
 
 const kLanes = kD / 8u;
+const kLevels = countTrailingZeros(kLanes);  // kLanes is a power of two
 const kGroups = kThreads / kLanes;       // of lanes, each with every kGroups-th cell
 const kSubgroups = kThreads / kSubgroup;
 const kChunks = (kGroup + kEach - 1u) / kEach;
@@ -94,8 +95,8 @@ fn across(a: Eight, width: u32) -> Eight {
 // Added up over the lanes of a cell, and hidden where the cell is not seen.
 fn whole(part: vec4<f32>, visible: bool) -> vec4<f32> {
   var s = part;
-  for (var width = 1u; width < kLanes; width *= 2u) {
-    s += subgroupShuffleXor(s, width);
+  for (var level = 0u; level < kLevels; level++) {
+    s += subgroupShuffleXor(s, 1u << level);
   }
   return select(vec4(kNoScore), capped(s), visible);
 }
@@ -105,8 +106,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let kv_head = group.x / kChunks;
   let first = group.x % kChunks * kEach;
   let range = seen(0u);
-  let begin = max(group.y * kSplit, range.x);
-  let end = min((group.y + 1u) * kSplit, range.y);
+  let split = split_of(range.y);
+  let begin = max(group.y * split, range.x);
+  let end = min((group.y + 1u) * split, range.y);
   if (begin >= end) {
     return;  // attention_combine leaves this split out too
   }

@@ -1,5 +1,5 @@
 // Attention of one row by splits of the keys: the body of attention_decode and attention_decode_q8, which say how keys and
-// values are read. A workgroup of kTile threads takes kSplit cells of one kv head for up to 4 * kQuads of the heads that
+// values are read. A workgroup of kTile threads takes a split of one kv head's cells for up to 4 * kQuads of the heads that
 // share it, kTile cells at a time: a thread has one cell's key, later one lane of kUnit dimensions of some cells' values.
 // All loads of a tile are issued before anything is computed. Vectors of four go across heads.
 //   alias Key, fn load_key(row, part) -> Key   part `part` of kParts of a key
@@ -25,8 +25,9 @@ fn attend(group: vec3<u32>, thread: u32) {
   let first_head = group.x % kChunks * kHeadsEach;  // of the heads that share the kv head
   let t = group.z;
   let range = seen(t);
-  let split_end = min((group.y + 1u) * kSplit, range.y);
-  let begin = max(group.y * kSplit, range.x);
+  let split = split_of(range.y);
+  let split_end = min((group.y + 1u) * split, range.y);
+  let begin = max(group.y * split, range.x);
   if (begin >= split_end) {
     return;  // attention_combine leaves this split out too
   }
