@@ -124,6 +124,7 @@ Result<GpuRange> GpuPlan::range_of(const Step& step, const GpuBinding& binding) 
       return wrong(*plan_, "states", "to be created before a plan is prepared", "not created");
     if (o.place.space == Place::Space::weight && o.place.index >= static_cast<int>(weights_.weights()))
       return wrong(*plan_, "weights", "to be loaded before a plan is prepared", "not loaded");
+    if (o.place.space == Place::Space::weight) return weights_.weight(o.place.index, binding.part);
     return place(o.place, align_up(size_of(plan_->graph.type(o.value), plan_->bounds), 4));
   };
   switch (binding.from) {

@@ -9,10 +9,11 @@ namespace weft {
 class GpuWeights {
  public:
   // Weights of one group of weight_groups(plans) lie one after the other in one buffer, at multiples of
-  // kGpuAlignment; every other one has a buffer of its own. out_of_memory names the weight and the bytes.
-  Task<Status> load(const Model& model, std::span<const Plan* const> plans, std::vector<WeightLayout> layouts, Gpu& gpu,
+  // kGpuAlignment; every other one has a buffer of its own, or a buffer for each of its parts where it is larger than a
+  // binding (rows_of_part). out_of_memory names the weight and the bytes.
+  Task<Status> load(const Model& model, std::span<const Plan* const> plans, const Caps& caps, Gpu& gpu,
                     WeightReader& reader, Host& host, const Progress& progress, const CancelFlag* cancel);
-  const GpuRange& weight(int index) const { return weights_[index]; }
+  const GpuRange& weight(int index, int part = 0) const { return weights_[index].parts[part]; }
   const GpuRange& constant(int index) const { return constants_[index]; }
   // The range over all of a group, by its weights in order.
   GpuRange group(std::span<const int32_t> weights) const;
@@ -22,8 +23,13 @@ class GpuWeights {
 
  private:
   Task<Status> place(const Model& model, std::span<const Plan* const> plans, std::span<const WeightLayout> layouts,
-                     Gpu& gpu);
-  std::vector<GpuRange> weights_, constants_;
+                     int64_t most_bytes, Gpu& gpu);
+  struct Placed {
+    std::vector<GpuRange> parts;
+    int64_t part_rows = 0;
+  };
+  std::vector<Placed> weights_;
+  std::vector<GpuRange> constants_;
   std::vector<GpuBuffer> buffers_;
   int64_t bytes_ = 0;
 };

@@ -35,7 +35,7 @@ class Implementation : public WebgpuDevice {
 
   Task<Status> load(const Model& model, std::span<const Plan* const> plans, WeightReader& reader,
                     const Progress& progress, const CancelFlag* cancel) override {
-    return weights_.load(model, plans, choose_layouts(model, caps_), *gpu_, reader, host_, progress, cancel);
+    return weights_.load(model, plans, caps_, *gpu_, reader, host_, progress, cancel);
   }
 
   Task<Status> create_states(const Model& model, std::span<const std::pair<std::string, int64_t>> symbols) override {

@@ -92,8 +92,10 @@ std::string specialised_wgsl(std::string_view shader, std::string_view constants
   return directives + std::string(text.substr(0, begin)) + lines + std::string(text.substr(end + kEnd.size()));
 }
 
-std::vector<int64_t> grouped_offsets(const OpCall& call) {
-  std::vector<int64_t> offsets(call.in.size(), -1);
+namespace {
+
+int64_t group_weights(const OpCall& call, std::vector<int64_t>& offsets) {
+  offsets.assign(call.in.size(), -1);
   int64_t end = 0;
   for (size_t i = 0; i < call.in.size(); ++i) {
     if (!(call.weights >> i & 1)) continue;
@@ -105,7 +107,20 @@ std::vector<int64_t> grouped_offsets(const OpCall& call) {
     end += align_up(layout_bytes(type.dtype, shape, planes ? WeightLayout::planes : WeightLayout::row_major),
                     kGpuAlignment);
   }
+  return end;
+}
+
+}  // namespace
+
+std::vector<int64_t> grouped_offsets(const OpCall& call) {
+  std::vector<int64_t> offsets;
+  group_weights(call, offsets);
   return offsets;
+}
+
+int64_t grouped_bytes(const OpCall& call) {
+  std::vector<int64_t> offsets;
+  return group_weights(call, offsets);
 }
 
 std::string call_key(const OpCall& call) {

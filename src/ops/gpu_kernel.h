@@ -55,9 +55,10 @@ struct GpuBinding {
     absent,   // none: the constants declare no binding of that number (Constants::binding)
   } from = From::step;
   int index = 0;
+  int part = 0;  // of a weight that is larger than a binding: rows_of_part
   bool operator==(const GpuBinding&) const = default;
 };
-inline GpuBinding in(int i) { return {GpuBinding::From::in, i}; }
+inline GpuBinding in(int i, int part = 0) { return {GpuBinding::From::in, i, part}; }
 inline GpuBinding out(int i) { return {GpuBinding::From::out, i}; }
 inline GpuBinding scratch(int i) { return {GpuBinding::From::scratch, i}; }
 inline GpuBinding step() { return {GpuBinding::From::step, 0}; }
@@ -131,5 +132,7 @@ inline int64_t align_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; 
 // Where each weight operand of a call begins in the buffer that From::weights binds; -1 for other operands. In operand
 // order, each at a multiple of kGpuAlignment.
 std::vector<int64_t> grouped_offsets(const OpCall& call);
+// Bytes of that buffer.
+int64_t grouped_bytes(const OpCall& call);
 
 }  // namespace weft

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "golden_support.h"
+#include "gpu/webgpu_device.h"
 #include "session/session.h"
 
 namespace weft::test {
@@ -28,7 +29,8 @@ class GoldenGpu : public testing::TestWithParam<const char*> {
   // Loads the file with a cache of this type; on its device the plans of the session are there, others can join them.
   void open(DType kv, LoadOptions options = {}) {
     options.device = "webgpu";
-    options.gpu = {.robust = true, .skip_validation = false};
+    options.gpu.robust = true;
+    options.gpu.skip_validation = false;
     options.context = kCells;
     options.kv = kv;
     auto loaded = run(LanguageModel::load(host_, golden_dir(GetParam()) + "/model.gguf", std::move(options)));
@@ -130,6 +132,25 @@ TEST_P(GoldenGpu, TokensInSmallSteps) {
   if (skips()) GTEST_SKIP() << "skipped: too slow here";
   OPEN_OR_SKIP(DType::f32, {.prefill_chunk = 7, .burst = 3});
   check_greedy();
+}
+
+// As on a GPU whose bindings are smaller than the table of embeddings: it lies in parts.
+TEST_P(GoldenGpu, LargeWeightsInParts) {
+  if (skips()) GTEST_SKIP() << "skipped: too slow here";
+  const auto small_bindings = [](Host& host) -> Result<std::unique_ptr<Device>> {
+    WEFT_TRY(auto gpu, run(open_gpu(host, {.robust = true})));
+    Caps caps = webgpu_caps(gpu->info());
+    caps.gpu.max_binding_bytes = 20'000;
+    return make_webgpu_device(host, std::move(gpu), std::move(caps));
+  };
+  OPEN_OR_SKIP(DType::f32, {.burst = 8, .make_device = small_bindings});
+  EXPECT_TRUE(std::ranges::any_of(model_->model().weights, [](const WeightDecl& w) {
+    return layout_bytes(w.dtype, w.shape, WeightLayout::row_major) > 20'000;
+  }));
+  check_greedy();
+  for (const Way& way : kWays) {
+    if (!slow() || way.chunk != 7) check(way, golden_->atol, golden_->rtol);
+  }
 }
 
 // What ships by default keeps the cache in f16: held to the tolerance of f16.

@@ -24,8 +24,10 @@ constexpr int kTileCount = static_cast<int>(std::size(kTiles));
 
 bool is_vector_format(DType d) { return d == DType::f32 || d == DType::f16 || d == DType::bf16; }
 
-// What all of them need of their row and matrices: `w` the first matrix, all of one format.
-bool fits(const OpCall& call, int x, std::initializer_list<int> matrices, std::initializer_list<int> vectors) {
+// What all of them need of their row and matrices: all of one format, bound together.
+bool fits(const OpCall& call, const Caps& caps, int x, std::initializer_list<int> matrices,
+          std::initializer_list<int> vectors) {
+  if (grouped_bytes(call) > caps.gpu.max_binding_bytes) return false;
   const ValueType& row = call.in[x];
   if (call.tokens != 1 || row.dtype != DType::f32 || row.shape.back().count % 32 != 0) return false;
   const DType format = call.in[*matrices.begin()].dtype;
@@ -113,7 +115,7 @@ void added_constants(Constants& c, bool residual, bool bias) {
 Grid grid_of(int64_t groups) { return {Extent{groups}, Extent{}, Extent{}}; }
 
 // linear (x, w, bias), linear_add (x, w, bias, residual): the matrix is bound alone.
-bool supports_linear(const OpCall& call, const Caps&) { return fits(call, 0, {1}, {2}); }
+bool supports_linear(const OpCall& call, const Caps& caps) { return fits(call, caps, 0, {1}, {2}); }
 
 GpuLowering lower_linear(const GpuCall& call) {
   const OpCall& op = call.op;
@@ -135,8 +137,8 @@ GpuLowering lower_linear(const GpuCall& call) {
 }
 
 // norm_linear (x, norm, w, bias), norm_gated_linear (x, norm, gate, up).
-bool supports_norm_linear(const OpCall& call, const Caps&) { return fits(call, 0, {2}, {1, 3}); }
-bool supports_gated(const OpCall& call, const Caps&) { return fits(call, 0, {2, 3}, {1}); }
+bool supports_norm_linear(const OpCall& call, const Caps& caps) { return fits(call, caps, 0, {2}, {1, 3}); }
+bool supports_gated(const OpCall& call, const Caps& caps) { return fits(call, caps, 0, {2, 3}, {1}); }
 
 GpuLowering lower_normed(const GpuCall& call) {
   const OpCall& op = call.op;
@@ -178,8 +180,8 @@ enum {
   kCells
 };
 
-bool supports_qkv(const OpCall& call, const Caps&) {
-  if (!fits(call, kX, {kQ, kK, kV}, {kNormWeight, kQBias, kKBias, kVBias, kQNorm, kKNorm})) return false;
+bool supports_qkv(const OpCall& call, const Caps& caps) {
+  if (!fits(call, caps, kX, {kQ, kK, kV}, {kNormWeight, kQBias, kKBias, kVBias, kQNorm, kKNorm})) return false;
   const ValueType& cache = call.in[kKCache];
   const int64_t size = cache.shape[3].count;
   const auto same = [&](int a, int b) {

@@ -1,4 +1,6 @@
 // embedding on WebGPU: ids come from the step buffer, where the sampler of the step before may have put them.
+#include <algorithm>
+
 #include "base/check.h"
 #include "ops/gpu_kernel.h"
 #include "ops/linear/planes.h"
@@ -6,14 +8,17 @@
 namespace weft {
 namespace {
 
+int64_t part_rows(const OpCall& call, const Caps& caps) {
+  const ValueType& table = call.in[1];
+  return rows_of_part(table.dtype, table.shape[0].count, table.shape[1].count, call.layout, caps.gpu.max_binding_bytes);
+}
+
 bool supports(const OpCall& call, const Caps& caps) {
   const ValueType& table = call.in[1];
   if (call.in[0].dtype != DType::i32 || table.shape.rank != 2) return false;
-  const int64_t shape[2] = {table.shape[0].count, table.shape[1].count};
   const bool blocks = is_block(table.dtype);
   const bool floats = table.dtype == DType::f32 || table.dtype == DType::f16 || table.dtype == DType::bf16;
-  return (blocks ? call.layout == WeightLayout::planes : floats) &&
-         layout_bytes(table.dtype, shape, call.layout) <= caps.gpu.max_binding_bytes;
+  return (blocks ? call.layout == WeightLayout::planes : floats) && part_rows(call, caps) > 0;
 }
 
 GpuLowering lower(const GpuCall& call) {
@@ -21,15 +26,21 @@ GpuLowering lower(const GpuCall& call) {
   const int64_t n = table.shape[0].count, k = table.shape[1].count;
   const Dim tokens = GpuCall::rows(call.op.in[0].shape, 0);
   CHECK(call.port_words[0] >= 0);  // ids are an input of the graph
-  Constants c;
-  format_constants(c, table.dtype, k);
-  matrix_constants(c, "kMatrix", table.dtype, n, k, 0);
-  c.u32("kRows", n).dim("kTokens", tokens).u32("kIdsWord", call.port_words[0]);
   GpuLowering lowering;
-  lowering.dispatches.push_back({.shader = "embedding",
-                                 .constants = c.text(),
-                                 .bindings = {step(), in(1), out(0)},
-                                 .grid = {Extent{(k + 1023) / 1024}, Extent{tokens.count, GpuCall::word(tokens)}, {}}});
+  const int64_t each = part_rows(call.op, call.caps);
+  for (int64_t first = 0; first < n; first += each) {
+    const int64_t rows = std::min(each, n - first);
+    Constants c;
+    format_constants(c, table.dtype, k);
+    matrix_constants(c, "kMatrix", table.dtype, rows, k, 0);
+    c.u32("kRows", rows).u32("kFirst", first).u32("kWhole", n);
+    c.dim("kTokens", tokens).u32("kIdsWord", call.port_words[0]);
+    lowering.dispatches.push_back(
+        {.shader = "embedding",
+         .constants = c.text(),
+         .bindings = {step(), in(1, static_cast<int>(first / each)), out(0)},
+         .grid = {Extent{(k + 1023) / 1024}, Extent{tokens.count, GpuCall::word(tokens)}, {}}});
+  }
   return lowering;
 }
 

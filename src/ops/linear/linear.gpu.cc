@@ -40,38 +40,50 @@ int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
 bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
 
-// What every kernel here asks: a weight that fits a binding, in the layout that blocks.wgsl reads.
+// Rows of the parts that the weight lies in: all of them where it fits a binding.
+int64_t part_rows(const OpCall& call, const Caps& caps) {
+  const ValueType& w = call.in[1];
+  return rows_of_part(w.dtype, w.shape[0].count, w.shape[1].count, call.layout, caps.gpu.max_binding_bytes);
+}
+
+// What every kernel here asks: a weight in the layout that blocks.wgsl reads.
 bool fits(const OpCall& call, const Caps& caps) {
   if (call.in[1].shape.rank != 2 || call.attrs.quantized) return false;
   const Linear args(call);
   const bool planes = is_block(args.weight.dtype) && call.layout == WeightLayout::planes;
   const bool plain = is_float(args.weight.dtype) && call.layout == WeightLayout::row_major;
-  const int64_t shape[2] = {args.n, args.k};
   const GpuInfo& gpu = caps.gpu;
   return (planes || plain) && (!args.quantized() || (planes && gpu.packed_dot)) &&
-         (args.quantized() || args.x.dtype == DType::f32) &&
-         layout_bytes(args.weight.dtype, shape, call.layout) <= gpu.max_binding_bytes &&
+         (args.quantized() || args.x.dtype == DType::f32) && part_rows(call, caps) > 0 &&
          divide_up(args.n, kMatvecThreads / 32) <= gpu.max_workgroups && gpu.max_workgroup_bytes >= 16384 &&
          gpu.max_workgroup_invocations >= 256;
 }
 
+// A dispatch a part of the weight.
 GpuLowering lower_linear(const GpuCall& call, std::string_view shader, Constants& c, int64_t tile_t, int64_t tile_n) {
   const Linear args(call.op);
   const Dim rows = GpuCall::rows(args.x.shape, 1);
   format_constants(c, args.weight.dtype, args.k);
-  matrix_constants(c, "kMatrix", args.weight.dtype, args.n, args.k, 0);
-  c.u32("kRows", args.n).dim("kTokens", rows).flag("kXQuantized", args.quantized());
+  c.u32("kWidth", args.n).dim("kTokens", rows).flag("kXQuantized", args.quantized());
   const bool wide = args.k % (args.quantized() ? 64 : 4) == 0;
   c.alias("XType", wide ? "vec4<u32>" : "u32");
   c.u32("kBiasFormat", args.bias ? static_cast<int64_t>(args.bias->dtype) : kNoBias);
   c.flag("kResidual", args.residual);
   GpuLowering lowering;
-  // A kernel's bindings are all bound, also those that this call has not; nothing() is one to write to.
-  lowering.dispatches.push_back(
-      {.shader = shader,
-       .constants = c.text(),
-       .bindings = {in(0), in(1), out(0), step(), args.bias ? in(2) : step(), args.residual ? in(3) : nothing()},
-       .grid = {Extent{divide_up(args.n, tile_n)}, Extent{rows.count, GpuCall::word(rows), tile_t}, Extent{}}});
+  const int64_t each = part_rows(call.op, call.caps);
+  for (int64_t first = 0; first < args.n; first += each) {
+    const int64_t n = std::min(each, args.n - first);
+    Constants own = c;
+    matrix_constants(own, "kMatrix", args.weight.dtype, n, args.k, 0);
+    own.u32("kRows", n).u32("kFirst", first);
+    const GpuBinding part = in(1, static_cast<int>(first / each));
+    // A kernel's bindings are all bound, also those that this call has not; nothing() is one to write to.
+    lowering.dispatches.push_back(
+        {.shader = shader,
+         .constants = own.text(),
+         .bindings = {in(0), part, out(0), step(), args.bias ? in(2) : step(), args.residual ? in(3) : nothing()},
+         .grid = {Extent{divide_up(n, tile_n)}, Extent{rows.count, GpuCall::word(rows), tile_t}, Extent{}}});
+  }
   return lowering;
 }
 

@@ -1,5 +1,6 @@
 // What the kernels of linear and linear_add share beside the weights: rows of x, and y = sum + bias + residual.
-// The kernel gives kRows (N), kTokens and kTokensWord, kXQuantized, `alias XType`, kBiasFormat and kResidual.
+// The kernel gives kRows (of the part of the weight that is bound, which begins with row kFirst of kWidth, N), kTokens and
+// kTokensWord, kXQuantized, `alias XType`, kBiasFormat and kResidual.
 
 // Rows of f32 or of i8_32, as vec4<u32>; as u32 where rows do not begin at multiples of 16 bytes: K not a multiple of 4,
 // an odd number of blocks.
@@ -52,7 +53,9 @@ fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
 }
 fn negated_sum(q: vec4<u32>) -> i32 { return -dot16(q, vec4<u32>(0x01010101u)); }
 
-fn store_y(t: u32, n: u32, sum: f32) {
+// Row `row` of the part.
+fn store_y(t: u32, row: u32, sum: f32) {
+  let n = kFirst + row;
   var value = sum;
   if (kBiasFormat == kF32) {
     value += bitcast<f32>(bias[n]);
@@ -61,7 +64,7 @@ fn store_y(t: u32, n: u32, sum: f32) {
     value += select(unpack2x16float(word).x, bitcast<f32>(word << 16u), kBiasFormat == kBf16);
   }
   if (kResidual) {
-    value += residual[t * kRows + n];
+    value += residual[t * kWidth + n];
   }
-  y[t * kRows + n] = value;
+  y[t * kWidth + n] = value;
 }

@@ -183,6 +183,17 @@ Planes planes_of(DType dtype, int64_t n, int64_t k) {
   return planes;
 }
 
+int64_t rows_of_part(DType dtype, int64_t n, int64_t k, WeightLayout layout, int64_t most) {
+  const auto bytes = [&](int64_t rows) {
+    const int64_t shape[2] = {rows, k};
+    return align_up(layout_bytes(dtype, shape, layout), 16);
+  };
+  if (bytes(n) <= most) return n;
+  int64_t rows = most * 256 / std::max<int64_t>(1, bytes(256)) / 16 * 16;
+  while (rows > 0 && bytes(rows) > most) rows -= 16;
+  return rows;
+}
+
 void pack_planes(DType dtype, int64_t k, int64_t rows, const uint8_t* in, PlanePointers out) {
   const PlaneFormat f = plane_format(dtype);
   const Planes planes = planes_of(dtype, 0, k);

@@ -51,6 +51,11 @@ PlanePointers plane_rows(const Planes& planes, uint8_t* weight, int64_t row);
 // Row `row` as floats, the same bits as from the file's blocks.
 void unpack_planes_row(DType dtype, int64_t n, int64_t k, const uint8_t* weight, int64_t row, float* out);
 
+// A matrix [n, k] that is larger than `most` bytes, what a binding may have, lies in parts, each like a matrix of its
+// own: the rows of a part (a multiple of 16; the last part may have fewer). n where it fits whole, 0 where nothing
+// fits.
+int64_t rows_of_part(DType dtype, int64_t n, int64_t k, WeightLayout layout, int64_t most);
+
 // `const kFormat`, `const kColumns`: what blocks.wgsl asks of a kernel. Any weight type.
 void format_constants(Constants& constants, DType dtype, int64_t k);
 // `const NAME = Matrix(…);` of a weight that begins `byte_offset` (a multiple of 16) into binding 1. Any weight type.
