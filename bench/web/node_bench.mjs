@@ -12,7 +12,7 @@ for (let round = 0; round <= runs; ++round) {
 }
 const median = (key) => answers.map((s) => s[key]).sort((a, b) => a - b)[answers.length >> 1];
 console.log(JSON.stringify({ node: process.version, device: answers[0].device, kind: answers[0].kind, loadMs: model.info.loadMs,
-  ttftMs: median("ttftMs"), prefillTps: median("prefillTps"), decodeTps: median("decodeTps") }));
+  ttftMs: median("ttftMs"), prefillTps: median("prefillTps"), decodeTps: median("decodeTps"), submitUs: median("submitUs") }));
 await model.dispose();
 await engine.dispose();
 process.exit(answers.every((s) => s.kind === "webgpu") ? 0 : 1);

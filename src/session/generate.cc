@@ -153,6 +153,7 @@ Task<Result<Generated>> Session::generate(GenerateRequest request, std::function
     if (on_token) on_token({.id = id, .text = text, .sampled = &next});
     if (request.sampling.logprobs >= 0) out.logprobs.push_back(std::move(next));
   }
+  out.stats.submit_us = source->submit_seconds() * 1e6;
   source.reset();  // the device is free for others
 
   // Ended between tokens: what was held back for a stop string comes as an event of its own, without a token.

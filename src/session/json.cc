@@ -175,6 +175,7 @@ OrderedJson generated_json(const Generated& generated, std::span<const int32_t> 
                        {"prefill_tps", s.prefill_tps},
                        {"decode_tokens", s.decode_tokens},
                        {"decode_tps", s.decode_tps},
+                       {"submit_us", s.submit_us},
                        {"peak_bytes", peak_bytes}}}};
   if (generated.logprobs.empty()) return out;
   OrderedJson rows = OrderedJson::array();

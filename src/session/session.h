@@ -89,6 +89,7 @@ struct Statistics {
   double prefill_tps = 0;
   int64_t decode_tokens = 0;  // tokens after the first
   double decode_tps = 0;
+  double submit_us = 0;  // of the host, to encode and submit one of them to a GPU; 0 where the host computes them
 };
 
 struct Generated {

@@ -88,6 +88,8 @@ class LoopSource : public TokenSource {
     co_return Status{};
   }
 
+  double submit_seconds() const override { return submitted_ > 0 ? submitting_ / static_cast<double>(submitted_) : 0; }
+
  private:
   // The next token comes from the logits of the last submit of `plan`; the first burst after it is submitted too.
   Status begin_loop(const StepPlan& plan, size_t generated) {
@@ -119,8 +121,11 @@ class LoopSource : public TokenSource {
     for (int64_t& burst : std::span(bursts_).first(most)) {
       if (burst > 0 || left_ == 0 || model_.turn.wanted()) continue;
       const int64_t steps = std::min(left_, model_.burst.get());
+      const double begun = model_.host.now();
       WEFT_CHECK_OK(loop_.advance(steps));
       WEFT_CHECK_OK(loop_.begin_read(steps));
+      submitting_ += model_.host.now() - begun;
+      submitted_ += steps;
       model_.one->ran = true;
       burst = steps;
       left_ -= steps;
@@ -172,6 +177,8 @@ class LoopSource : public TokenSource {
   std::array<int64_t, 2> bursts_{};  // sizes of those under way, oldest first; 0: none
   int64_t left_ = 0;                 // tokens that may still be submitted
   double last_read_ = 0;
+  double submitting_ = 0;  // seconds that handing over so many steps took
+  int64_t submitted_ = 0;
 };
 
 }  // namespace

@@ -27,6 +27,8 @@ class TokenSource {
   virtual Task<Status> begin(std::span<const int32_t> rest) = 0;
   // The token after `generated`, which are all that were given so far.
   virtual Task<Status> next(std::span<const int32_t> generated, Sampled& sampled) = 0;
+  // What it has cost so far to hand a step to the device, in seconds; 0 where nothing is handed over ahead.
+  virtual double submit_seconds() const { return 0; }
 };
 
 // The request must stay where it is while the source lives.

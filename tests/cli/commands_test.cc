@@ -131,7 +131,7 @@ TEST(Generate, JsonKeysAndSameSeedSameText) {
   const OrderedJson json = parse_output(ran);
   EXPECT_EQ(keys(json), (Names{"prompt_ids", "ids", "text", "stop", "stats"}));
   EXPECT_EQ(keys(json["stats"]), (Names{"device", "kernels", "load_ms", "ttft_ms", "prefill_tokens", "prefill_tps",
-                                        "decode_tokens", "decode_tps", "peak_bytes"}));
+                                        "decode_tokens", "decode_tps", "submit_us", "peak_bytes"}));
   EXPECT_EQ(json["stop"], "max-tokens");
   EXPECT_EQ(json["ids"].size(), 5u);
   EXPECT_FALSE(json["stats"]["kernels"].empty());

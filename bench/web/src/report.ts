@@ -16,6 +16,8 @@ export interface Row {
   ttftMs: Figure | null;
   prefillTps: Figure | null;
   decodeTps: Figure | null;
+  /** Microseconds of the engine's thread to hand one token to the GPU, where the engine says so. */
+  submitUs: Figure | null;
   pageBytes: number;
   rssBytes: number;
   gpuRssBytes: number;
@@ -46,6 +48,7 @@ export function rows(samples: Sample[]): Row[] {
       name, device: group.find((s) => s.device)?.device?.name ?? "", adapter: group[0]!.adapter,
       coldMs: loaded.find((s) => s.cold)?.loadMs ?? null, warmMs: figure(loaded.filter((s) => !s.cold).map((s) => s.loadMs)),
       ttftMs: of("ttftMs"), prefillTps: of("prefillTps"), decodeTps: of("decodeTps"),
+      submitUs: figure(runs.flatMap((r) => r.own?.submitUs || [])),
       pageBytes: highest("pageBytes"), rssBytes: highest("rssBytes"), gpuRssBytes: highest("gpuRssBytes"),
       samples: group.length, error: group.find((s) => s.error)?.error ?? "",
     };

@@ -33,7 +33,7 @@ export interface Run {
   decodeTps: number;
   tokens: number;
   /** What the engine says of itself, where it does. */
-  own?: { prefillTps: number; decodeTps: number; promptTokens?: number };
+  own?: { prefillTps: number; decodeTps: number; promptTokens?: number; submitUs?: number };
 }
 
 export interface Sample {

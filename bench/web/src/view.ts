@@ -67,5 +67,5 @@ export function lines(rows: Row[]): string {
   return rows.map((r) => r.error
     ? `${r.name.padEnd(34)} FAILED: ${r.error}`
     : `${r.name.padEnd(34)} load ${r.coldMs?.toFixed(0) ?? "–"} cold, ${r.warmMs?.median.toFixed(0) ?? "–"} warm ms; first token ${spread(r.ttftMs)} ms; `
-      + `prefill ${spread(r.prefillTps)}; decode ${spread(r.decodeTps)} tok/s; ${megabytes(r.rssBytes)} MB; ${r.device}`).join("\n");
+      + `prefill ${spread(r.prefillTps)}; decode ${spread(r.decodeTps)} tok/s${r.submitUs ? `, ${spread(r.submitUs)} us a token to submit` : ""}; ${megabytes(r.rssBytes)} MB; ${r.device}`).join("\n");
 }

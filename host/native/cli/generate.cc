@@ -38,6 +38,7 @@ OrderedJson document(const std::vector<int32_t>& prompt, const Generated& done) 
                    {"prefill_tps", s.prefill_tps},
                    {"decode_tokens", s.decode_tokens},
                    {"decode_tps", s.decode_tps},
+                   {"submit_us", s.submit_us},
                    {"peak_bytes", peak_memory_bytes()}};
   return json;
 }

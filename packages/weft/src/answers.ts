@@ -63,6 +63,7 @@ export interface CoreGenerated {
     prefill_tps: number;
     decode_tokens: number;
     decode_tps: number;
+    submit_us: number;
     peak_bytes: number;
   };
   logprobs?: (Logprob & { best: Logprob[] })[];
@@ -139,6 +140,7 @@ export function generateResult(answer: CoreGenerated, kind: "webgpu" | "cpu", se
       prefillTps: stats.prefill_tps,
       decodeTokens: stats.decode_tokens,
       decodeTps: stats.decode_tps,
+      submitUs: stats.submit_us,
       peakBytes: stats.peak_bytes,
     },
   };

@@ -278,6 +278,8 @@ export interface Statistics {
   decodeTokens: number;
   /** Tokens a second after the first. */
   decodeTps: number;
+  /** Microseconds of the engine's thread to encode and submit one of them to a GPU; 0 where the CPU computes them. */
+  submitUs: number;
   /** Memory of the core (WebAssembly), highest so far. */
   peakBytes: number;
 }

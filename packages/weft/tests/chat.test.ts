@@ -6,7 +6,7 @@ import { Generation } from "../src/generation.js";
 import { completions, finishReason, generateOptions } from "../src/openai.js";
 import type { ChatMessage, GenerateOptions, GenerateResult, Part, StopReason } from "../src/types.js";
 
-const stats = { device: "", kind: "cpu" as const, kernels: [], loadMs: 0, ttftMs: 0, prefillTokens: 0, keptTokens: 0, prefillTps: 0, decodeTokens: 0, decodeTps: 0, peakBytes: 0 };
+const stats = { device: "", kind: "cpu" as const, kernels: [], loadMs: 0, ttftMs: 0, prefillTokens: 0, keptTokens: 0, prefillTps: 0, decodeTokens: 0, decodeTps: 0, submitUs: 0, peakBytes: 0 };
 
 /** Answers in words, one part each, and takes down what it was asked. */
 function model(words: string[], reason: StopReason = "end-token") {

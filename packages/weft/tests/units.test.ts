@@ -120,7 +120,7 @@ test("one account of a load: downloading, then loading, then ready", () => {
 
 const answer: GenerateResult = {
   text: "ab", ids: [1, 2], promptIds: [], reason: "max-tokens", seed: 0,
-  stats: { device: "", kind: "cpu", kernels: [], loadMs: 0, ttftMs: 0, prefillTokens: 0, keptTokens: 0, prefillTps: 0, decodeTokens: 0, decodeTps: 0, peakBytes: 0 },
+  stats: { device: "", kind: "cpu", kernels: [], loadMs: 0, ttftMs: 0, prefillTokens: 0, keptTokens: 0, prefillTps: 0, decodeTokens: 0, decodeTps: 0, submitUs: 0, peakBytes: 0 },
 };
 
 test("a generation runs unread, can be read twice, and leaving the loop stops it", async () => {

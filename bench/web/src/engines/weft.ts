@@ -13,7 +13,7 @@ export const load: Load = async (job) => {
       const answer = model.generate(prompt, { maxTokens: tokens, temperature: 0, ignoreEnd: true });
       for await (const part of answer) if (part.id >= 0) onTokens(1);
       last = (await answer.result).stats;
-      return { prefillTps: last.prefillTps, decodeTps: last.decodeTps };
+      return { prefillTps: last.prefillTps, decodeTps: last.decodeTps, submitUs: last.submitUs };
     },
     async dispose() {
       await model.dispose();

@@ -265,7 +265,7 @@ function nothing(model: HeldModel, seed: number, waited: number): GenerateResult
   const { device, loadMs } = model.info;
   const stats = {
     device: device.name, kind: device.kind, kernels: [], loadMs, ttftMs: waited, prefillTokens: 0, keptTokens: 0,
-    prefillTps: 0, decodeTokens: 0, decodeTps: 0, peakBytes: 0,
+    prefillTps: 0, decodeTokens: 0, decodeTps: 0, submitUs: 0, peakBytes: 0,
   };
   return { text: "", ids: [], promptIds: [], reason: "cancelled", seed, stats };
 }
