@@ -1,52 +1,34 @@
 #include "text/unicode.h"
 
 #include <algorithm>
-#include <array>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "base/utf8.h"
-#include "text/unicode_tables.h"
+#include "text/unicode_data.h"
 
 namespace weft {
 namespace {
 
-namespace table = unicode_tables;
-
-constexpr char32_t kPlainLimit = 0x32400;
+// Category and flags of a character.
+uint8_t properties(char32_t code) {
+  using Data = UnicodeData;
+  if (code >= Data::kPlainEnd) {
+    if (code >= 0xF0000 && code <= 0x10FFFD && (code & 0xFFFE) != 0xFFFE) return static_cast<uint8_t>(Category::co);
+    if (code < Data::kTagsBegin || code >= Data::kTagsEnd) return static_cast<uint8_t>(Category::cn);
+    code -= Data::kTagsBegin - Data::kPlainEnd;
+  }
+  return unicode_data().properties[code];
+}
 
 // Hangul syllables are composed by arithmetic (Unicode 3.12).
 constexpr char32_t kHangulS = 0xAC00, kHangulL = 0x1100, kHangulV = 0x1161, kHangulT = 0x11A7;
 constexpr uint32_t kCountL = 19, kCountV = 21, kCountT = 28, kCountS = kCountL * kCountV * kCountT;
 
-// The row of `width` numbers whose first is the largest not above `code`; nullptr if there is none.
-template <class T>
-const T* find_row(const T* rows, int size, int width, char32_t code) {
-  int low = 0, high = size / width;
-  while (low < high) {
-    const int middle = (low + high) / 2;
-    if (static_cast<char32_t>(rows[middle * width]) <= code)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low == 0 ? nullptr : rows + (low - 1) * width;
-}
-
-char32_t map_case(const int32_t* rows, int size, char32_t code) {
-  const int32_t* row = find_row(rows, size, 4, code);
-  if (!row) return code;
-  const auto [first, last, step, delta] = std::array{row[0], row[1], row[2], row[3]};
-  const int32_t c = static_cast<int32_t>(code);
-  return c <= last && (c - first) % step == 0 ? static_cast<char32_t>(c + delta) : code;
-}
-
-bool append_from(const uint32_t* keys, int count, const uint16_t* ends, const uint32_t* pool, char32_t code,
-                 std::vector<char32_t>& out) {
-  const uint32_t* key = std::lower_bound(keys, keys + count, code);
-  if (key == keys + count || *key != code) return false;
-  const auto i = key - keys;
-  out.insert(out.end(), pool + (i ? ends[i - 1] : 0), pool + ends[i]);
-  return true;
+char32_t map_case(std::span<const UnicodeRun> runs, char32_t code) {
+  const UnicodeRun* run = find_run(runs, code);
+  return run ? code + run->value : code;
 }
 
 void decompose(char32_t code, bool compat, std::vector<char32_t>& out) {
@@ -57,10 +39,15 @@ void decompose(char32_t code, bool compat, std::vector<char32_t>& out) {
     out.push_back(kHangulL + s / (kCountV * kCountT));
     out.push_back(kHangulV + s / kCountT % kCountV);
     if (s % kCountT) out.push_back(kHangulT + s % kCountT);
-  } else if (!(compat && append_from(table::kCompatKeys, table::kCompatKeysSize, table::kCompatEnds, table::kCompatPool,
-                                     code, out)) &&
-             !append_from(table::kCanonicalKeys, table::kCanonicalKeysSize, table::kCanonicalEnds,
-                          table::kCanonicalPool, code, out)) {
+  } else if (properties(code) & UnicodeData::kDecomposes) {
+    const UnicodeData& data = unicode_data();
+    const auto& found = *std::ranges::lower_bound(data.decompositions, code, {}, &UnicodeData::Mapping::code);
+    if (found.kind && !compat) {
+      out.push_back(code);
+    } else {
+      for (char32_t part : data.text_of(found)) decompose(part, compat, out);
+    }
+  } else {
     out.push_back(code);
   }
 }
@@ -70,17 +57,11 @@ char32_t compose_pair(char32_t a, char32_t b) {
     return kHangulS + ((a - kHangulL) * kCountV + (b - kHangulV)) * kCountT;
   if (a - kHangulS < kCountS && (a - kHangulS) % kCountT == 0 && b - kHangulT - 1 < kCountT - 1)
     return a + (b - kHangulT);
-  int low = 0, high = table::kComposeSize / 3;
-  while (low < high) {
-    const int middle = (low + high) / 2;
-    const uint32_t* row = table::kCompose + middle * 3;
-    if (row[0] < a || (row[0] == a && row[1] < b))
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  const uint32_t* row = table::kCompose + low * 3;
-  return low < table::kComposeSize / 3 && row[0] == a && row[1] == b ? row[2] : 0;
+  const auto& pairs = unicode_data().compositions;
+  const auto at =
+      std::lower_bound(pairs.begin(), pairs.end(), std::pair(a, b),
+                       [](const auto& row, const auto& wanted) { return std::pair(row.first, row.second) < wanted; });
+  return at != pairs.end() && at->first == a && at->second == b ? at->composite : 0;
 }
 
 void compose(std::vector<char32_t>& text) {
@@ -132,15 +113,7 @@ void normalize_valid(std::string_view text, NormalForm form, std::string& out) {
 
 }  // namespace
 
-Category category(char32_t code) {
-  size_t index = code >> 8;
-  if (code >= kPlainLimit) {
-    if (code >= 0xF0000 && code <= 0x10FFFD && (code & 0xFFFE) != 0xFFFE) return Category::co;
-    if (code < 0xE0000 || code >= 0xE0200) return Category::cn;
-    index = table::kBlockIndexSize - (code < 0xE0100 ? 2 : 1);
-  }
-  return static_cast<Category>(table::kBlocks[table::kBlockIndex[index]][code & 255] - 'A');
-}
+Category category(char32_t code) { return static_cast<Category>(properties(code) & UnicodeData::kCategory); }
 
 bool is_space(char32_t code) {
   if (code < 0x80) return code == ' ' || (code >= 9 && code <= 13);
@@ -168,18 +141,40 @@ bool is_han(char32_t code) {
 
 char32_t to_lower(char32_t code) {
   if (code < 0x80) return code >= 'A' && code <= 'Z' ? code + 32 : code;
-  return map_case(table::kLower, table::kLowerSize, code);
+  return map_case(unicode_data().lower, code);
 }
 
 char32_t to_upper(char32_t code) {
   if (code < 0x80) return code >= 'a' && code <= 'z' ? code - 32 : code;
-  return map_case(table::kUpper, table::kUpperSize, code);
+  return map_case(unicode_data().upper, code);
 }
 
+char32_t to_title(char32_t code) {
+  const UnicodeRun* run = find_run(unicode_data().title, code);
+  return run ? code + run->value : to_upper(code);
+}
+
+std::u32string_view special_case(char32_t code, LetterCase wanted) {
+  const UnicodeData& data = unicode_data();
+  auto at = std::ranges::lower_bound(data.special_cases, code, {}, &UnicodeData::Mapping::code);
+  for (; at != data.special_cases.end() && at->code == code; ++at) {
+    if (at->kind == static_cast<uint8_t>(wanted)) return {data.text_of(*at).data(), at->size};
+  }
+  return {};
+}
+
+bool is_uppercase(char32_t code) {
+  return category(code) == Category::lu || find_run(unicode_data().other_upper, code);
+}
+bool is_lowercase(char32_t code) {
+  return category(code) == Category::ll || find_run(unicode_data().other_lower, code);
+}
+bool is_digit(char32_t code) { return category(code) == Category::nd || find_run(unicode_data().digits, code); }
+bool is_numeric(char32_t code) { return in_category(code, kNumbers) || find_run(unicode_data().numerics, code); }
+
 int combining_class(char32_t code) {
-  if (code < 0x300) return 0;
-  const uint32_t* row = find_row(table::kCombining, table::kCombiningSize, 3, code);
-  return row && code <= row[1] ? static_cast<int>(row[2]) : 0;
+  if (code < 0x300 || !(properties(code) & UnicodeData::kCombines)) return 0;
+  return find_run(unicode_data().combining, code)->value;
 }
 
 std::string normalize_utf8(std::string_view text, NormalForm form) {

@@ -59,7 +59,16 @@ bool is_cjk_ideograph(char32_t code);  // the blocks that BERT sets apart with s
 bool is_han(char32_t code);            // script Han
 char32_t to_lower(char32_t code);      // simple mappings
 char32_t to_upper(char32_t code);
+char32_t to_title(char32_t code);
+bool is_uppercase(char32_t code);  // properties Uppercase and Lowercase: letters and what looks like them
+bool is_lowercase(char32_t code);
+bool is_digit(char32_t code);    // has the value of a digit: also superscripts and the like
+bool is_numeric(char32_t code);  // has a numeric value: also fractions
 int combining_class(char32_t code);
+
+// What the character becomes if that is several characters, as 'ß' in upper case; else empty.
+enum class LetterCase : uint8_t { lower, title, upper };
+std::u32string_view special_case(char32_t code, LetterCase wanted);
 
 enum class NormalForm { nfc, nfd, nfkc, nfkd };
 std::string normalize_utf8(std::string_view text, NormalForm form);

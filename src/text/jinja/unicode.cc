@@ -1,85 +1,27 @@
 #include "text/jinja/unicode.h"
 
-#include <algorithm>
-#include <cstdint>
-#include <iterator>
-
 #include "base/utf8.h"
+#include "text/unicode.h"
 
 namespace weft::jinja {
 
 namespace {
 
-enum : uint8_t {
-  kAlpha = 1,
-  kDecimal = 2,
-  kDigit = 4,
-  kNumeric = 8,
-  kUpperBit = 16,
-  kLowerBit = 32,
-  kHidden = 64,
-  kTitleBit = 128
-};
-struct ClassRun {
-  uint32_t first;
-  uint8_t bits;
-};
-struct CaseRun {
-  uint32_t first, last;
-  int32_t stride, delta;
-};
-enum : uint8_t { kToLower = 0, kToTitle = 1, kToUpper = 2 };
-struct LongCase {
-  uint32_t code;
-  uint8_t kind;
-  uint32_t text[3];
-};
-#include "text/jinja/unicode_tables.inc"
-
-uint8_t bits_of(char32_t c) {
-  auto at = std::upper_bound(std::begin(kClasses), std::end(kClasses), static_cast<uint32_t>(c),
-                             [](uint32_t code, const ClassRun& run) { return code < run.first; });
-  return std::prev(at)->bits;
-}
-
-template <size_t N>
-bool map_in(const CaseRun (&runs)[N], char32_t& c) {
-  auto code = static_cast<uint32_t>(c);
-  auto at = std::upper_bound(std::begin(runs), std::end(runs), code,
-                             [](uint32_t wanted, const CaseRun& run) { return wanted < run.first; });
-  // Runs of every second character may interleave, so the one before can match too.
-  for (int back = 0; back < 2 && at != std::begin(runs); ++back) {
-    --at;
-    if (code <= at->last && (code - at->first) % static_cast<uint32_t>(at->stride) == 0) {
-      c = static_cast<char32_t>(static_cast<int32_t>(code) + at->delta);
-      return true;
-    }
-  }
-  return false;
-}
-
-void append_case(std::string& out, char32_t c, uint8_t kind) {
+void append_case(std::string& out, char32_t c, LetterCase wanted) {
   if (c < 0x80) {
-    bool change = kind == kToLower ? c >= 'A' && c <= 'Z' : c >= 'a' && c <= 'z';
+    bool change = wanted == LetterCase::lower ? c >= 'A' && c <= 'Z' : c >= 'a' && c <= 'z';
     out += static_cast<char>(change ? c ^ 0x20 : c);
     return;
   }
-  for (const LongCase& entry : kLong) {
-    if (entry.code != c || entry.kind != kind) continue;
-    for (uint32_t code : entry.text) {
-      if (code) append_utf8(out, code);
-    }
-    return;
-  }
-  if (kind == kToLower) {
-    map_in(kLower, c);
-  } else if (kind == kToUpper || !map_in(kTitle, c)) {
-    map_in(kUpper, c);
-  }
-  append_utf8(out, c);
+  std::u32string_view text = special_case(c, wanted);
+  for (char32_t code : text) append_utf8(out, code);
+  if (!text.empty()) return;
+  append_utf8(out, wanted == LetterCase::lower   ? weft::to_lower(c)
+                   : wanted == LetterCase::upper ? weft::to_upper(c)
+                                                 : weft::to_title(c));
 }
 
-bool is_cased(char32_t c) { return (bits_of(c) & (kUpperBit | kLowerBit | kTitleBit)) != 0; }
+bool is_cased(char32_t c) { return is_upper(c) || is_lower(c) || is_title(c); }
 
 // Greek capital sigma becomes final sigma at the end of a word.
 bool final_sigma(std::string_view text, size_t at) {
@@ -105,7 +47,7 @@ void append_lower(std::string& out, std::string_view text, size_t at, char32_t c
   if (c == 0x3A3 && final_sigma(text, at)) {
     append_utf8(out, 0x3C2);
   } else {
-    append_case(out, c, kToLower);
+    append_case(out, c, LetterCase::lower);
   }
 }
 
@@ -126,20 +68,20 @@ bool is_space(char32_t c) {
   return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
          c == 0x202F || c == 0x205F || c == 0x3000;
 }
-bool is_alpha(char32_t c) { return (bits_of(c) & kAlpha) != 0; }
-bool is_decimal(char32_t c) { return (bits_of(c) & kDecimal) != 0; }
-bool is_digit(char32_t c) { return (bits_of(c) & kDigit) != 0; }
-bool is_numeric(char32_t c) { return (bits_of(c) & kNumeric) != 0; }
-bool is_alnum(char32_t c) { return (bits_of(c) & (kAlpha | kDecimal | kDigit | kNumeric)) != 0; }
+bool is_alpha(char32_t c) { return in_category(c, kLetters); }
+bool is_decimal(char32_t c) { return category(c) == Category::nd; }
+bool is_digit(char32_t c) { return weft::is_digit(c); }
+bool is_numeric(char32_t c) { return weft::is_numeric(c); }
+bool is_alnum(char32_t c) { return is_alpha(c) || is_numeric(c); }
 bool is_word(char32_t c) { return c == '_' || is_alnum(c); }
-bool is_upper(char32_t c) { return (bits_of(c) & kUpperBit) != 0; }
-bool is_lower(char32_t c) { return (bits_of(c) & kLowerBit) != 0; }
-bool is_title(char32_t c) { return (bits_of(c) & kTitleBit) != 0; }
-bool is_printable(char32_t c) { return (bits_of(c) & kHidden) == 0; }
+bool is_upper(char32_t c) { return is_uppercase(c); }
+bool is_lower(char32_t c) { return is_lowercase(c); }
+bool is_title(char32_t c) { return category(c) == Category::lt; }
+bool is_printable(char32_t c) { return c == ' ' || !in_category(c, kOthers | kSeparators); }
 
 std::string to_upper(std::string_view text) {
   std::string out;
-  each(text, [&](size_t, char32_t c) { append_case(out, c, kToUpper); });
+  each(text, [&](size_t, char32_t c) { append_case(out, c, LetterCase::upper); });
   return out;
 }
 std::string to_lower(std::string_view text) {
@@ -151,7 +93,7 @@ std::string capitalized(std::string_view text) {
   std::string out;
   each(text, [&](size_t at, char32_t c) {
     if (at == 0) {
-      append_case(out, c, kToTitle);
+      append_case(out, c, LetterCase::title);
     } else {
       append_lower(out, text, at, c);
     }
@@ -165,7 +107,7 @@ std::string title_cased(std::string_view text) {
     if (inside) {
       append_lower(out, text, at, c);
     } else {
-      append_case(out, c, kToTitle);
+      append_case(out, c, LetterCase::title);
     }
     inside = is_cased(c);
   });
@@ -177,7 +119,7 @@ std::string case_swapped(std::string_view text) {
     if (is_upper(c)) {
       append_lower(out, text, at, c);
     } else {
-      append_case(out, c, is_lower(c) ? kToUpper : kToLower);
+      append_case(out, c, is_lower(c) ? LetterCase::upper : LetterCase::lower);
     }
   });
   return out;
@@ -191,7 +133,7 @@ std::string case_folded(std::string_view text) {
     } else if (c == 0x3C2) {
       append_utf8(out, 0x3C3);
     } else {
-      append_case(out, c, kToLower);
+      append_case(out, c, LetterCase::lower);
     }
   });
   return out;

@@ -1,5 +1,5 @@
 // What Python knows about characters, as far as templates can ask: str.upper(), .isdigit(), repr() and so on.
-// Tables are generated from Unicode's data by make_unicode_tables.py.
+// The same tables as text/unicode.h, by Python's rules.
 #pragma once
 
 #include <string>
