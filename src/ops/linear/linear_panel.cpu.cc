@@ -134,7 +134,7 @@ void linear_panel_run(const CpuCall& call, int64_t begin, int64_t end, int worke
       tiles(BytePanel<kUnits, kMin, kSmall>{quants, scales, mins, traits.shift}, blocks, x, item.token_begin,
             item.token_end, store);
     };
-    if (args.weight.dtype == DType::q8_0) {
+    if (HWY_TARGET == HWY_AVX2 && args.weight.dtype == DType::q8_0) {  // elsewhere large weights are no other case
       go.template operator()<1, false, false>();
     } else if (traits.unit == 32) {
       traits.has_min ? go.template operator()<1, true, true>() : go.template operator()<1, false, true>();

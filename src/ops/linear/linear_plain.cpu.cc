@@ -29,6 +29,31 @@ struct BfloatRows {
   static HWY_INLINE VF load_n(const uint8_t* p, size_t n) { return load_bfloat_n(p, n); }
 };
 
+// What follows the loop of a tile, once for all tiles: the last columns, which fill no vector, the sums across lanes,
+// bias, residual. `sums` is [rows][tokens] vectors.
+template <class Rows>
+HWY_NOINLINE void finish_tile(const uint8_t* w, const LinearArgs& args, int64_t n, int64_t t0, int rows, int tokens,
+                              const float* sums) {
+  const F32 d;
+  const float* x = args.x.as<float>() + t0 * args.k;
+  const int64_t k = args.k / kLanes * kLanes;
+  const size_t rest = static_cast<size_t>(args.k - k);
+  for (int r = 0; r < rows; ++r) {
+    for (int t = 0; t < tokens; ++t, sums += kLanes) {
+      VF sum = hn::LoadU(d, sums);
+      if (rest) {
+        const VF wv = Rows::load_n(w + (r * args.k + k) * Rows::kBytes, rest);
+        sum = hn::MulAdd(wv, hn::LoadN(d, x + t * args.k + k, rest), sum);
+      }
+      const int64_t at = (t0 + t) * args.n + n + r;
+      float value = hn::ReduceSum(d, sum);
+      if (args.bias) value += hn::GetLane(load_param(*args.bias, n + r, 1));
+      if (args.residual) value += args.residual->as<float>()[at];
+      args.y[at] = value;
+    }
+  }
+}
+
 // kRows rows from `w` times kTokens tokens; column n of y.
 template <class Rows, int kRows, int kTokens>
 HWY_INLINE void dot_tile(const uint8_t* w, const LinearArgs& args, int64_t n, int64_t t0) {
@@ -39,8 +64,7 @@ HWY_INLINE void dot_tile(const uint8_t* w, const LinearArgs& args, int64_t n, in
   for (int r = 0; r < kRows; ++r) {
     for (int t = 0; t < kTokens; ++t) sum[r][t] = hn::Zero(d);
   }
-  int64_t k = 0;
-  for (; k + kLanes <= args.k; k += kLanes) {
+  for (int64_t k = 0; k + kLanes <= args.k; k += kLanes) {
     VF xv[kTokens];
     HWY_UNROLL()
     for (int t = 0; t < kTokens; ++t) xv[t] = hn::LoadU(d, x + t * args.k + k);
@@ -51,24 +75,11 @@ HWY_INLINE void dot_tile(const uint8_t* w, const LinearArgs& args, int64_t n, in
       for (int t = 0; t < kTokens; ++t) sum[r][t] = hn::MulAdd(wv, xv[t], sum[r][t]);
     }
   }
-  if (k < args.k) {
-    const size_t rest = static_cast<size_t>(args.k - k);
-    for (int r = 0; r < kRows; ++r) {
-      const VF wv = Rows::load_n(w + r * stride + k * Rows::kBytes, rest);
-      for (int t = 0; t < kTokens; ++t) {
-        sum[r][t] = hn::MulAdd(wv, hn::LoadN(d, x + t * args.k + k, rest), sum[r][t]);
-      }
-    }
-  }
+  float sums[kRows * kTokens * kLanes];
   for (int r = 0; r < kRows; ++r) {
-    for (int t = 0; t < kTokens; ++t) {
-      const int64_t at = (t0 + t) * args.n + n + r;
-      float value = hn::ReduceSum(d, sum[r][t]);
-      if (args.bias) value += hn::GetLane(load_param(*args.bias, n + r, 1));
-      if (args.residual) value += args.residual->as<float>()[at];
-      args.y[at] = value;
-    }
+    for (int t = 0; t < kTokens; ++t) hn::StoreU(sum[r][t], d, sums + (r * kTokens + t) * kLanes);
   }
+  finish_tile<Rows>(w, args, n, t0, kRows, kTokens, sums);
 }
 
 template <class Rows, int kRows>
@@ -80,7 +91,7 @@ HWY_INLINE void dot_tokens(const uint8_t* w, const LinearArgs& args, int64_t n, 
 
 // Up to 16 rows from n0 that lie one after the other at `w`.
 template <class Rows>
-HWY_INLINE void dot_group(const uint8_t* w, const LinearArgs& args, int64_t n0, const LinearItem& item) {
+HWY_NOINLINE void dot_group(const uint8_t* w, const LinearArgs& args, int64_t n0, const LinearItem& item) {
   const int64_t stride = args.k * Rows::kBytes, rows = std::min<int64_t>(16, args.n - n0);
   // Registers: rows x tokens sums and one vector each; 4 x 4 need AVX-512's or NEON's 32.
   constexpr int kRows = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE2 ? 2 : 4;
