@@ -1,7 +1,9 @@
 #include "file/ranges.h"
 
-#include <algorithm>
 #include <numeric>
+#include <tuple>
+
+#include "base/compact_sort.h"
 
 namespace weft {
 
@@ -28,7 +30,7 @@ std::string shape_text(std::span<const int64_t> shape) {
 Status check_no_overlap(const std::vector<TensorInfo>& tensors, const std::string& file) {
   std::vector<size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+  compact_sort(order, [&](size_t a, size_t b) {
     const TensorInfo &x = tensors[a], &y = tensors[b];
     return std::tie(x.part, x.offset, x.bytes) < std::tie(y.part, y.offset, y.bytes);
   });

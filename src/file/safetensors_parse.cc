@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/compact_sort.h"
 #include "base/json.h"
 #include "file/ranges.h"
 #include "file/safetensors.h"
@@ -139,7 +140,7 @@ Result<SafetensorsHeader> parse_safetensors(std::string_view json, uint64_t file
     WEFT_TRY(TensorInfo tensor, header.tensor(member.key(), *member));
     result.tensors.push_back(std::move(tensor));
   }
-  std::sort(result.tensors.begin(), result.tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {
+  compact_sort(result.tensors, [](const TensorInfo& a, const TensorInfo& b) {
     return std::tie(a.offset, a.bytes, a.name) < std::tie(b.offset, b.bytes, b.name);
   });
   WEFT_CHECK_OK(header.check_cover(result.tensors));

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/compact_sort.h"
 #include "graph/graph.h"
 
 namespace weft {
@@ -180,7 +181,7 @@ bool same_elements(const Shape& a, const Shape& b) {
       count *= static_cast<double>(s[i].count);
       symbols[i] = s[i].symbol;
     }
-    std::sort(symbols.begin(), symbols.end());
+    compact_sort(symbols);
     return count;
   };
   std::array<SymbolId, kMaxRank> sa, sb;

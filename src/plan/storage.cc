@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/compact_sort.h"
 #include "graph/edit.h"
 
 namespace weft {
@@ -44,7 +45,7 @@ int64_t place(std::vector<Block>& blocks) {
     for (size_t j = 0; j < i; ++j) {
       if (blocks[j].overlaps(blocks[i])) alive.push_back(&blocks[j]);
     }
-    std::sort(alive.begin(), alive.end(), [](auto* a, auto* b) { return a->offset < b->offset; });
+    compact_sort(alive, [](auto* a, auto* b) { return a->offset < b->offset; });
     int64_t end = 0, best = -1, best_gap = 0;
     for (const Block* other : alive) {
       const int64_t gap = other->offset - end;

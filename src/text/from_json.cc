@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/compact_sort.h"
 #include "base/json.h"
 #include "text/json_parts.h"
 #include "text/tokenizer.h"
@@ -71,7 +72,7 @@ class JsonLoader {
     if (!table->is_object()) return bad("tokenizer_config: 'added_tokens_decoder'", "an object", table->type_name());
     std::vector<int32_t> known;
     for (const Added& added : added_) known.push_back(added.token.id);
-    std::sort(known.begin(), known.end());
+    compact_sort(known);
     for (auto it = table->begin(); it != table->end(); ++it) {
       int32_t id = -1;
       const std::string& key = it.key();

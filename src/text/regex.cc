@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/compact_sort.h"
 #include "text/unicode.h"
 
 namespace weft {
@@ -47,7 +48,7 @@ void CharSet::fold_case() {
 }
 
 void CharSet::finish() {
-  std::sort(ranges_.begin(), ranges_.end());
+  compact_sort(ranges_);
   std::vector<std::pair<char32_t, char32_t>> merged;
   for (auto range : ranges_) {
     if (!merged.empty() && range.first <= merged.back().second + 1)

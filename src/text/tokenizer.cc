@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/compact_sort.h"
 #include "base/utf8.h"
 #include "text/flat_map.h"
 #include "text/tokenizer_parts.h"
@@ -115,7 +116,7 @@ std::vector<int32_t> find_ends(const TokenizerParts& parts) {
     if (name == "<|end|>" && parts.vocab->find("<|return|>") >= 0 && parts.vocab->find("<|call|>") >= 0) continue;
     if (const int32_t id = parts.vocab->find(name); id >= 0) ends.push_back(id);
   }
-  std::sort(ends.begin(), ends.end());
+  compact_sort(ends);
   ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
   return ends;
 }

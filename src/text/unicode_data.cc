@@ -4,6 +4,7 @@
 #include <array>
 #include <tuple>
 
+#include "base/compact_sort.h"
 #include "text/unicode_tables.h"
 
 namespace weft {
@@ -101,7 +102,7 @@ UnicodeData::UnicodeData()
     for (int i = 0; i < header >> 2; ++i) pool.push_back(near[i] += in.signed_number());
     if (header & 2) compositions.push_back({near[0], near[1], code});
   }
-  std::sort(compositions.begin(), compositions.end(), [](const Composition& a, const Composition& b) {
+  compact_sort(compositions, [](const Composition& a, const Composition& b) {
     return std::tie(a.first, a.second) < std::tie(b.first, b.second);
   });
 }

@@ -171,26 +171,29 @@ Maybe<Value> map(Interp& interp, const Value& self, const Args& args) {
   return interp.heap().generator(std::move(out));
 }
 
-template <bool kKeep, bool kAttribute>
-Maybe<Value> select(Interp& interp, const Value& self, const Args& args) {
+Maybe<Value> select_items(Interp& interp, const Value& self, const Args& args, bool keep, bool by_attribute) {
   if (!truthy(self)) return interp.heap().generator({});
   std::vector<Value> out;
   JINJA_TRY(std::vector<Value> all, interp.iterate(self));
-  size_t name_at = kAttribute ? 1 : 0;
+  size_t name_at = by_attribute ? 1 : 0;
   if (args.positional.size() < name_at) return raise("missing parameter for attribute name");
   bool tested = args.positional.size() > name_at;
   if (tested && !args.positional[name_at].is(Kind::string)) return raise("the name of a test must be a string");
   Args rest = tested ? after(args, name_at + 1) : Args();
   for (const Value& item : all) {
     JINJA_CHECK(interp.spend(1));
-    JINJA_TRY(Value value, at_path(interp, item, kAttribute ? args.positional[0] : Value()));
+    JINJA_TRY(Value value, at_path(interp, item, by_attribute ? args.positional[0] : Value()));
     bool holds = truthy(value);
     if (tested) {
       JINJA_TRY(holds, interp.apply_test(args.positional[name_at].text(), value, rest));
     }
-    if (holds == kKeep) out.push_back(item);
+    if (holds == keep) out.push_back(item);
   }
   return interp.heap().generator(std::move(out));
+}
+template <bool kKeep, bool kAttribute>
+Maybe<Value> select(Interp& interp, const Value& self, const Args& args) {
+  return select_items(interp, self, args, kKeep, kAttribute);
 }
 
 Maybe<Value> sort(Interp& interp, const Value& self, const Args& args) {
@@ -278,9 +281,8 @@ Maybe<Value> unique(Interp& interp, const Value& self, const Args& args) {
   return interp.heap().generator(std::move(out));
 }
 
-template <bool kMax>
-Maybe<Value> extreme(Interp& interp, const Value& self, const Args& args) {
-  JINJA_TRY(auto bound, bind(kMax ? "max" : "min", args, {"case_sensitive", "attribute"}));
+Maybe<Value> extreme_item(Interp& interp, const Value& self, const Args& args, bool max) {
+  JINJA_TRY(auto bound, bind(max ? "max" : "min", args, {"case_sensitive", "attribute"}));
   JINJA_TRY(std::vector<Value> all, interp.iterate(self));
   Value best, best_key;
   for (const Value& item : all) {
@@ -288,13 +290,17 @@ Maybe<Value> extreme(Interp& interp, const Value& self, const Args& args) {
     key = fold_case(interp, key, truthy(bound[0]));
     bool better = !best.given();
     if (!better) {
-      JINJA_TRY(better, kMax ? less(best_key, key, ">") : less(key, best_key));
+      JINJA_TRY(better, max ? less(best_key, key, ">") : less(key, best_key));
     }
     if (!better) continue;
     best = item;
     best_key = key;
   }
   return best.given() ? best : interp.heap().undefined("No aggregated item, sequence was empty.");
+}
+template <bool kMax>
+Maybe<Value> extreme(Interp& interp, const Value& self, const Args& args) {
+  return extreme_item(interp, self, args, kMax);
 }
 
 Maybe<Value> sum(Interp& interp, const Value& self, const Args& args) {
