@@ -44,7 +44,8 @@ function(collect name)
   set(parts "${parts}" PARENT_SCOPE)
 endfunction()
 
-# What the library holds. STRIP leaves out comments, which a page need not download; the marks of blocks stay.
+# What the library holds. STRIP leaves out what a page need not download: comments, blanks, and the lines of marked blocks,
+# which are examples that a specialisation replaces; the marks stay.
 function(embedded name out)
   set(text "${text_${name}}")
   if(STRIP)
@@ -53,7 +54,8 @@ function(embedded name out)
     string(REGEX REPLACE "[ \t]*//[^\n]*" "" text "${text}")
     string(REGEX REPLACE "\n[ \t]+" "\n" text "${text}")
     string(REGEX REPLACE "\n\n+" "\n" text "${text}")
-    string(REGEX REPLACE "\n@@(specialise|end)" "\n// \\1" text "${text}")
+    string(REGEX REPLACE " *([,;:{}()]) *" "\\1" text "${text}")
+    string(REGEX REPLACE "\n@@specialise\n.*\n@@end\n" "\n// specialise\n// end\n" text "${text}")
   endif()
   set(${out} "${text}" PARENT_SCOPE)
 endfunction()
