@@ -3,7 +3,11 @@ add_library(weft_flags INTERFACE)
 target_compile_options(weft_flags INTERFACE -stdlib=libc++ -Wall -Wextra -Wno-missing-field-initializers
                        -fvisibility=hidden $<$<BOOL:${WEFT_WERROR}>:-Werror>)
 if(WASI)
-  target_link_options(weft_flags INTERFACE -stdlib=libc++ -Wl,--gc-sections)
+  # A page downloads the module, so all of it is optimised together: 4 % smaller. It never exits and starts no thread that
+  # makes statics.
+  target_compile_options(weft_flags INTERFACE -flto
+                         $<$<COMPILE_LANGUAGE:CXX>:-fno-c++-static-destructors -fno-threadsafe-statics>)
+  target_link_options(weft_flags INTERFACE -stdlib=libc++ -flto -Wl,--gc-sections -Wl,-mllvm,-enable-merge-functions)
 else()
   target_link_options(weft_flags INTERFACE -stdlib=libc++ -fuse-ld=lld-19 -static-libstdc++ -Wl,--gc-sections)
 endif()
@@ -81,11 +85,11 @@ function(weft_layer name)
   if(name STREQUAL ops OR name STREQUAL cpu OR name STREQUAL weights)
     target_link_libraries(weft_${name} ${scope} weft_highway)
   endif()
-  # A page downloads the module: what is not an inner loop is compiled for size.
-  if(WASI AND sources AND NOT name MATCHES "^(cpu|sample)$")
+  # What is not an inner loop is compiled for size.
+  if(WASI AND sources)
     target_compile_options(weft_${name} PRIVATE -Oz)
     set(inner ${sources})
-    list(FILTER inner INCLUDE REGEX "[.]cpu[.]cc$|[.]simd128[.]cc$|/rows16[.]cc$")
+    list(FILTER inner INCLUDE REGEX "[.]cpu[.]cc$|[.]simd128[.]cc$|/(rows16|sampler|softmax)[.]cc$")
     set_property(SOURCE ${inner} PROPERTY COMPILE_OPTIONS -O2)
   endif()
   if(name STREQUAL gpu)
