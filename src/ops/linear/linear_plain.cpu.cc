@@ -8,6 +8,15 @@
 #include "ops/linear/rows16.h"
 #include "ops/simd.h"
 
+// The end of a tile. In WebAssembly one function for all: 60 KB less to download and faster, but natively 3 to 5 %
+// slower.
+#undef WEFT_FINISH_TILE
+#if HWY_ARCH_WASM
+#define WEFT_FINISH_TILE HWY_NOINLINE
+#else
+#define WEFT_FINISH_TILE HWY_INLINE
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace weft::HWY_NAMESPACE {
 
@@ -29,11 +38,11 @@ struct BfloatRows {
   static HWY_INLINE VF load_n(const uint8_t* p, size_t n) { return load_bfloat_n(p, n); }
 };
 
-// What follows the loop of a tile, once for all tiles: the last columns, which fill no vector, the sums across lanes,
-// bias, residual. `sums` is [rows][tokens] vectors.
+// What follows the loop of a tile: the last columns, which fill no vector, the sums across lanes, bias, residual.
+// `sums` is [rows][tokens] vectors.
 template <class Rows>
-HWY_NOINLINE void finish_tile(const uint8_t* w, const LinearArgs& args, int64_t n, int64_t t0, int rows, int tokens,
-                              const float* sums) {
+WEFT_FINISH_TILE void finish_tile(const uint8_t* w, const LinearArgs& args, int64_t n, int64_t t0, int rows, int tokens,
+                                  const float* sums) {
   const F32 d;
   const float* x = args.x.as<float>() + t0 * args.k;
   const int64_t k = args.k / kLanes * kLanes;
