@@ -2,6 +2,9 @@
 // and variant of every op measured in place. For work on kernels; users have `weft bench`, `--profile` and `weft tune`.
 //
 //   build/release/bench/gpu/decode_lab MODEL.gguf [--tune] [--prefill T] [--length N] [--burst K] [--unchecked]
+//       [--chrome] [--prefill-only]
+//
+// --chrome: what Chrome grants there, and every index checked as there.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -19,7 +22,7 @@ namespace {
 
 struct Arguments {
   std::string model;
-  bool tune = false, unchecked = false;
+  bool tune = false, unchecked = false, chrome = false, prefill_only = false;
   int64_t prefill = 512, length = 128, burst = 8, context = 4096;
 };
 
@@ -208,7 +211,9 @@ struct Lab {
     WEFT_CO_TRY(weights, Weights::create(file));
     WEFT_CO_TRY(model, co_await build_model(*weights, {.kv = DType::f16}));
     WEFT_CO_TRY(reader, FileWeightReader::create(weights, model));
-    WEFT_CO_TRY(auto gpu, co_await open_gpu(host, {.skip_validation = args.unchecked}));
+    WEFT_CO_TRY(auto gpu, co_await open_gpu(host, {.profile = args.chrome ? GpuProfile::chrome : GpuProfile::full,
+                                                   .robust = args.chrome,
+                                                   .skip_validation = args.unchecked}));
     WEFT_CO_TRY(device, co_await make_webgpu_device(host, std::move(gpu)));
     WEFT_CO_TRY(Plan one, plan(1));
     WEFT_CO_TRY(Plan many, plan(args.prefill));
@@ -223,10 +228,10 @@ struct Lab {
     std::printf("%s on %s: loaded in %.2f s, prepared in %.2f s, %.1f MB\n", args.model.c_str(),
                 device->caps().name.c_str(), loaded - begin, host.now() - loaded,
                 static_cast<double>(device->gpu().bytes_in_use()) * 1e-6);
-    for (int round = 0; round < 2; ++round) {
+    for (int round = 0; round < 2 && !args.prefill_only; ++round) {
       for (int64_t burst : {int64_t{1}, args.burst, 4 * args.burst}) WEFT_CO_CHECK_OK(co_await loop(one, many, burst));
     }
-    WEFT_CO_CHECK_OK(co_await profile(one, 1));
+    if (!args.prefill_only) WEFT_CO_CHECK_OK(co_await profile(one, 1));
     WEFT_CO_CHECK_OK(co_await profile(many, args.prefill));
     if (!args.tune) co_return Status{};
     auto best = std::make_shared<Tuning>();
@@ -260,6 +265,10 @@ int main(int argc, char** argv) {
     };
     if (std::strcmp(argv[i], "--unchecked") == 0) {
       lab.args.unchecked = true;
+    } else if (std::strcmp(argv[i], "--chrome") == 0) {
+      lab.args.chrome = true;
+    } else if (std::strcmp(argv[i], "--prefill-only") == 0) {
+      lab.args.prefill_only = true;
     } else if (std::strcmp(argv[i], "--tune") == 0) {
       lab.args.tune = true;
     } else if (!number("--prefill", lab.args.prefill) && !number("--length", lab.args.length) &&
