@@ -1,12 +1,16 @@
-// What the norms share: rows of a workgroup of 256 threads, kLanes (a power of 2) each, for kernels that declare
+// What the norms share: rows of a workgroup of kThreads threads, kLanes (a power of 2) each, for kernels that declare
+//   const kThreads = …;
 //   const kLanes = …;
 //   const kWeight = …;  type of the weight: 0 f32, 1 f16, 2 bf16
 //   … var<storage, read> weight: array<u32>;
 
-var<workgroup> norm_sums: array<f32, 256>;
+var<workgroup> norm_sums: array<f32, kThreads>;
 
 // The sum of `value` over the lanes of each row, in an order that only kLanes decides. Called by all threads.
 fn norm_sum(thread: u32, value: f32) -> f32 {
+  if (kLanes == 1u) {
+    return value;
+  }
   let lane = thread % kLanes;
   workgroupBarrier();
   norm_sums[thread] = value;

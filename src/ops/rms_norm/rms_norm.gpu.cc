@@ -19,13 +19,17 @@ GpuLowering lower(const GpuCall& call) {
   const Shape& shape = call.op.in[0].shape;
   const int64_t width = shape.back().count;
   const Dim rows = GpuCall::rows(shape, 1);
-  // About 4 elements a thread, so that short rows (the heads of a query) share a workgroup.
-  const auto lanes =
-      static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::clamp<int64_t>(div_round_up(width, 4), 8, 256))));
-  const Axis axis = axis_of(call, rows, 256 / lanes);
+  // About 4 elements a thread, so that short rows (the heads of a query) share a workgroup. On a CPU that plays GPU,
+  // where barriers park threads, a row a thread.
+  const bool software = call.caps.gpu.software;
+  const int64_t threads = software ? 8 : 256;
+  const auto lanes = software ? 1
+                              : static_cast<int64_t>(std::bit_ceil(
+                                    static_cast<uint64_t>(std::clamp<int64_t>(div_round_up(width, 4), 8, 256))));
+  const Axis axis = axis_of(call, rows, threads / lanes);
   const DType w = weight_of(call.op).dtype;
   Constants c;
-  c.u32("kC", width).dim("kRows", rows).u32("kLanes", lanes).u32("kItems", axis.items);
+  c.u32("kC", width).dim("kRows", rows).u32("kThreads", threads).u32("kLanes", lanes).u32("kItems", axis.items);
   c.u32("kWeight", w == DType::f32 ? 0 : w == DType::f16 ? 1 : 2).f32("kEps", call.op.attrs.eps);
   GpuDispatch dispatch{.shader = add ? "add_rms_norm" : "rms_norm", .constants = c.text()};
   if (add) {
