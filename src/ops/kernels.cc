@@ -19,8 +19,8 @@ extern const Kernel kGpuRmsNorm, kGpuAddRmsNorm, kGpuRope, kGpuKvWrite, kGpuAdd,
     kGpuSoftcap, kGpuGatherRows, kGpuLinearRecurrence, kGpuQuantizeRows, kGpuGatedActivation, kGpuAttentionDecode,
     kGpuAttentionLanes, kGpuAttentionFlash;
 
-extern const Kernel kGpuEmbedding, kGpuLinearMatvec, kGpuLinearSubgroup, kGpuLinearInt8, kGpuLinearF32,
-    kGpuLinearAddMatvec, kGpuLinearAddSubgroup, kGpuLinearAddInt8, kGpuLinearAddF32;
+extern const Kernel kGpuEmbedding, kGpuLinearMatvec, kGpuLinearQuads, kGpuLinearSubgroup, kGpuLinearInt8, kGpuLinearF32,
+    kGpuLinearAddMatvec, kGpuLinearAddQuads, kGpuLinearAddSubgroup, kGpuLinearAddInt8, kGpuLinearAddF32;
 
 extern const Kernel kGpuDecodeLinear, kGpuDecodeLinearAdd, kGpuNormLinear, kGpuNormGatedLinear, kGpuNormQkv;
 
@@ -38,6 +38,7 @@ const Kernel* const kKernels[] = {
     &kLinearFloat,
     &kLinearDequantized,
     &kGpuDecodeLinear,
+    &kGpuLinearQuads,
     &kGpuLinearMatvec,
     &kGpuLinearSubgroup,
     &kGpuLinearInt8,
@@ -74,6 +75,7 @@ const Kernel* const kKernels[] = {
     &kLinearAddFloat,
     &kLinearAddDequantized,
     &kGpuDecodeLinearAdd,
+    &kGpuLinearAddQuads,
     &kGpuLinearAddMatvec,
     &kGpuLinearAddSubgroup,
     &kGpuLinearAddInt8,
