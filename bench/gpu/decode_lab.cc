@@ -235,7 +235,7 @@ struct Lab {
     WEFT_CO_CHECK_OK(co_await profile(many, args.prefill));
     if (!args.tune) co_return Status{};
     auto best = std::make_shared<Tuning>();
-    WEFT_CO_CHECK_OK(co_await tune(1, 9, *best));
+    if (!args.prefill_only) WEFT_CO_CHECK_OK(co_await tune(1, 9, *best));
     WEFT_CO_CHECK_OK(co_await tune(args.prefill, 3, *best));
     WEFT_CO_TRY(Plan one_tuned, plan(1, best));
     WEFT_CO_TRY(Plan many_tuned, plan(args.prefill, best));

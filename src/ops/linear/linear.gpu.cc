@@ -1,5 +1,6 @@
 // linear and linear_add on WebGPU: `matvec` for a token (or a few), `matmul_*` for many: with the matrix units of
-// subgroups, with products of packed integers, or plainly in f32. All read block formats from planes (planes.h).
+// subgroups, with products of packed integers, or plainly in f32; matmul_quads where the GPU is a CPU. All read block
+// formats from planes (planes.h).
 #include <algorithm>
 #include <bit>
 
@@ -144,7 +145,7 @@ int plain_variants(const GpuCall& call) {
   return few_rows(call) ? kLaneVariants : static_cast<int>(std::size(kPlainTiles));
 }
 
-// SmolLM2-135M's [1536, 576] x 32 on two cores, ms: lavapipe with 8 lanes 1.4 and 1.9 (matmul_int8: 3.9), SwiftShader
+// SmolLM2-135M's [1536, 576] x 32 on two cores, ms: lavapipe with 8 lanes 1.26 and 1.55 (matmul_int8: 3.9), SwiftShader
 // with 4 lanes 17.2 and 12.6 (matmul_int8: 53).
 constexpr Tile kQuadTiles[] = {{8, 32}, {16, 64}};
 
