@@ -160,13 +160,13 @@ struct Tile {
 };
 
 // What fits in 16 KiB: keys and values of a tile in f32, and where threads share a row, parts of four scores twice.
-std::vector<Tile> tiles(const Sizes& s) {
+std::vector<Tile> tiles(const Sizes& s, bool software) {
   const auto part = [&](int64_t parts) { return align_up(div_round_up(s.width, parts), 4); };
   if (s.width > 128) return {{128, part(4), 4}, {64, part(4), 4}};
   if (s.width > 64) return {{64, part(2), 8}, {128, part(2), 8}};
   std::vector<Tile> list{{128, part(1), 16}, {64, part(1), 16}};
   // Two threads a row are twice as fast on an H200 as one, whose registers do not hold a query and its sum.
-  if (s.width > 32) list.insert(list.begin(), {128, part(2), 16});
+  if (s.width > 32 && !software) list.insert(list.begin(), {128, part(2), 16});
   return list;
 }
 
@@ -177,7 +177,7 @@ bool supports_flash(const OpCall& call, const Caps& caps) {
 
 GpuLowering lower_flash(const GpuCall& call) {
   const Sizes s(call);
-  const Tile tile = tiles(s)[static_cast<size_t>(call.variant)];
+  const Tile tile = tiles(s, call.caps.gpu.software)[static_cast<size_t>(call.variant)];
   const int64_t parts = div_round_up(s.width, tile.part), rows = tile.threads / parts;
   Constants c;
   s.add(c, call);
@@ -190,7 +190,7 @@ GpuLowering lower_flash(const GpuCall& call) {
   return {{}, {flash}};
 }
 
-int variants_flash(const GpuCall& call) { return static_cast<int>(tiles(Sizes(call)).size()); }
+int variants_flash(const GpuCall& call) { return static_cast<int>(tiles(Sizes(call), call.caps.gpu.software).size()); }
 
 }  // namespace
 
