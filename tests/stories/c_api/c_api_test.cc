@@ -86,8 +86,9 @@ TEST_F(CApi, StreamsWhatItReturns) {
   EXPECT_NE(ids, nullptr);
   EXPECT_STREQ(weft_result_stop(result), "max-tokens");
   const std::string json = weft_result_json(result);
-  for (const char* key : {"prompt_ids", "ids", "text", "stop", "stats", "device", "kernels", "load_ms", "ttft_ms",
-                          "prefill_tokens", "prefill_tps", "decode_tokens", "decode_tps", "submit_us", "peak_bytes", "logprobs"})
+  for (const char* key :
+       {"prompt_ids", "ids", "text", "stop", "stats", "device", "kernels", "load_ms", "ttft_ms", "prefill_tokens",
+        "prefill_tps", "decode_tokens", "decode_tps", "submit_us", "peak_bytes", "logprobs"})
     EXPECT_TRUE(json.contains("\"" + std::string(key) + "\"")) << key;
   weft_result_free(result);
 
