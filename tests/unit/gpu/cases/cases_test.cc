@@ -172,9 +172,10 @@ void check_large(const Case& test) {
   }
 }
 
-// A device that grants everything: says which kernels any GPU could run.
+// A device that grants everything, and has the kernels for software GPUs: says which kernels any GPU could run.
 Caps best_caps(Caps caps) {
   caps.gpu.f16 = caps.gpu.subgroups = caps.gpu.subgroup_matrix = caps.gpu.packed_dot = caps.gpu.immediates = true;
+  caps.gpu.software = true;
   caps.gpu.subgroup_min = caps.gpu.subgroup_max = 32;
   for (bool f32_sum : {false, true}) caps.gpu.matrices.push_back({16, 16, 16, f32_sum});
   caps.gpu.max_workgroup_bytes = 65536;
