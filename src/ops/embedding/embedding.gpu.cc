@@ -8,17 +8,12 @@
 namespace weft {
 namespace {
 
-int64_t part_rows(const OpCall& call, const Caps& caps) {
-  const ValueType& table = call.in[1];
-  return rows_of_part(table.dtype, table.shape[0].count, table.shape[1].count, call.layout, caps.gpu.max_binding_bytes);
-}
-
 bool supports(const OpCall& call, const Caps& caps) {
   const ValueType& table = call.in[1];
   if (call.in[0].dtype != DType::i32 || table.shape.rank != 2) return false;
   const bool blocks = is_block(table.dtype);
   const bool floats = table.dtype == DType::f32 || table.dtype == DType::f16 || table.dtype == DType::bf16;
-  return (blocks ? call.layout == WeightLayout::planes : floats) && part_rows(call, caps) > 0;
+  return (blocks ? call.layout == WeightLayout::planes : floats) && rows_of_part(call, caps) > 0;
 }
 
 GpuLowering lower(const GpuCall& call) {
@@ -27,7 +22,7 @@ GpuLowering lower(const GpuCall& call) {
   const Dim tokens = GpuCall::rows(call.op.in[0].shape, 0);
   CHECK(call.port_words[0] >= 0);  // ids are an input of the graph
   GpuLowering lowering;
-  const int64_t each = part_rows(call.op, call.caps);
+  const int64_t each = rows_of_part(call.op, call.caps);
   for (int64_t first = 0; first < n; first += each) {
     const int64_t rows = std::min(each, n - first);
     Constants c;

@@ -41,12 +41,6 @@ int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
 bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
 
-// Rows of the parts that the weight lies in: all of them where it fits a binding.
-int64_t part_rows(const OpCall& call, const Caps& caps) {
-  const ValueType& w = call.in[1];
-  return rows_of_part(w.dtype, w.shape[0].count, w.shape[1].count, call.layout, caps.gpu.max_binding_bytes);
-}
-
 // What every kernel here asks: a weight in the layout that blocks.wgsl reads.
 bool fits(const OpCall& call, const Caps& caps) {
   if (call.in[1].shape.rank != 2 || call.attrs.quantized) return false;
@@ -55,7 +49,7 @@ bool fits(const OpCall& call, const Caps& caps) {
   const bool plain = is_float(args.weight.dtype) && call.layout == WeightLayout::row_major;
   const GpuInfo& gpu = caps.gpu;
   return (planes || plain) && (!args.quantized() || (planes && gpu.packed_dot)) &&
-         (args.quantized() || args.x.dtype == DType::f32) && part_rows(call, caps) > 0 &&
+         (args.quantized() || args.x.dtype == DType::f32) && rows_of_part(call, caps) > 0 &&
          divide_up(args.n, kMatvecThreads / 32) <= gpu.max_workgroups && gpu.max_workgroup_bytes >= 16384 &&
          gpu.max_workgroup_invocations >= 256;
 }
@@ -71,7 +65,7 @@ GpuLowering lower_linear(const GpuCall& call, std::string_view shader, Constants
   c.u32("kBiasFormat", args.bias ? static_cast<int64_t>(args.bias->dtype) : kNoBias);
   c.flag("kResidual", args.residual);
   GpuLowering lowering;
-  const int64_t each = part_rows(call.op, call.caps);
+  const int64_t each = rows_of_part(call.op, call.caps);
   for (int64_t first = 0; first < args.n; first += each) {
     const int64_t n = std::min(each, args.n - first);
     Constants own = c;

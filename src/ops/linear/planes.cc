@@ -194,6 +194,11 @@ int64_t rows_of_part(DType dtype, int64_t n, int64_t k, WeightLayout layout, int
   return rows;
 }
 
+int64_t rows_of_part(const OpCall& call, const Caps& caps) {
+  const ValueType& w = call.in[1];
+  return rows_of_part(w.dtype, w.shape[0].count, w.shape[1].count, call.layout, caps.gpu.max_binding_bytes);
+}
+
 void pack_planes(DType dtype, int64_t k, int64_t rows, const uint8_t* in, PlanePointers out) {
   const PlaneFormat f = plane_format(dtype);
   const Planes planes = planes_of(dtype, 0, k);

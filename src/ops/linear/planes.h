@@ -55,6 +55,8 @@ void unpack_planes_row(DType dtype, int64_t n, int64_t k, const uint8_t* weight,
 // own: the rows of a part (a multiple of 16; the last part may have fewer). n where it fits whole, 0 where nothing
 // fits.
 int64_t rows_of_part(DType dtype, int64_t n, int64_t k, WeightLayout layout, int64_t most);
+// The same of operand 1 of a call.
+int64_t rows_of_part(const OpCall& call, const Caps& caps);
 
 // `const kFormat`, `const kColumns`: what blocks.wgsl asks of a kernel. Any weight type.
 void format_constants(Constants& constants, DType dtype, int64_t k);
