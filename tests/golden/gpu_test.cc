@@ -5,8 +5,8 @@
 #include <cstdlib>
 
 #include "golden_support.h"
-#include "gpu/webgpu_device.h"
 #include "session/session.h"
+#include "support/small_bindings.h"
 
 namespace weft::test {
 namespace {
@@ -137,13 +137,7 @@ TEST_P(GoldenGpu, TokensInSmallSteps) {
 // As on a GPU whose bindings are smaller than the table of embeddings: it lies in parts.
 TEST_P(GoldenGpu, LargeWeightsInParts) {
   if (skips()) GTEST_SKIP() << "skipped: too slow here";
-  const auto small_bindings = [](Host& host) -> Result<std::unique_ptr<Device>> {
-    WEFT_TRY(auto gpu, run(open_gpu(host, {.robust = true})));
-    Caps caps = webgpu_caps(gpu->info());
-    caps.gpu.max_binding_bytes = 20'000;
-    return make_webgpu_device(host, std::move(gpu), std::move(caps));
-  };
-  OPEN_OR_SKIP(DType::f32, {.burst = 8, .make_device = small_bindings});
+  OPEN_OR_SKIP(DType::f32, {.burst = 8, .make_device = small_bindings(20'000)});
   EXPECT_TRUE(std::ranges::any_of(model_->model().weights, [](const WeightDecl& w) {
     return layout_bytes(w.dtype, w.shape, WeightLayout::row_major) > 20'000;
   }));

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "gpu/webgpu_device.h"
 #include "story_support.h"
+#include "support/small_bindings.h"
 
 namespace weft {
 namespace {
@@ -153,12 +154,7 @@ TEST_F(StoriesGpu, Stories260KInF32GivesTheCpusTokens) {
 TEST_F(StoriesGpu, ATableInPartsGivesTheSameLogits) {
   if (slow_gpu()) GTEST_SKIP() << "skipped: lavapipe runs this; a token takes SwiftShader a quarter of a second";
   const auto whole = open();
-  const auto parts = open({.make_device = [](Host& host) -> Result<std::unique_ptr<Device>> {
-    WEFT_TRY(auto gpu, run(open_gpu(host, {.robust = true})));
-    Caps caps = webgpu_caps(gpu->info());
-    caps.gpu.max_binding_bytes = 300'000;
-    return make_webgpu_device(host, std::move(gpu), std::move(caps));
-  }});
+  const auto parts = open({.make_device = small_bindings(300'000)});
   ASSERT_TRUE(whole && parts);
   EXPECT_TRUE(std::ranges::any_of(parts->model().weights, [](const WeightDecl& w) {
     return w.shape.size() == 2 && layout_bytes(w.dtype, w.shape, WeightLayout::planes) > 600'000;
